@@ -1,0 +1,194 @@
+//! A process of a run as it sees itself: binds a port, says which, is told what to do, and does it until its standard
+//! input closes or its parent dies.
+
+use crate::record::{Folder, Recorder};
+use anyhow::Context as _;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tidemark_netfuzz::proxy;
+use tidemark_node::replica::Config;
+use tidemark_node::server::{self, Settings};
+use tidemark_observer::service::{self, Reporter};
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::{Detail, Event};
+use tidemark_proto::id::NodeId;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Stdin};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// What a process is told to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Be a node.
+    Node(Box<NodeStart>),
+    /// Be the network.
+    Netfuzz(Reporting),
+    /// Write the history down in this folder.
+    Observer {
+        /// The run's folder.
+        folder: PathBuf,
+    },
+}
+
+/// What a node is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeStart {
+    /// What the nodes of the cluster are to be.
+    pub config: Config,
+    /// Which of them it is.
+    pub id: NodeId,
+    /// Which of its lives this is.
+    pub life: u32,
+    /// Where to dial the others.
+    pub links: BTreeMap<NodeId, String>,
+    /// The run's epoch on CLOCK_MONOTONIC, in nanoseconds.
+    pub epoch_ns: u64,
+    /// To whom to report.
+    pub reporting: Reporting,
+}
+
+/// To whom a process reports, and how much.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reporting {
+    /// The observer's address.
+    pub observer: SocketAddr,
+    /// Under which name.
+    pub source: String,
+    /// What is kept.
+    pub detail: Detail,
+}
+
+/// What a process says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Said {
+    /// It listens here.
+    Listening(SocketAddr),
+    /// It does what it was told.
+    Ready,
+}
+
+/// Runs as a process of a run, whatever it is told to be.
+pub fn run() -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(work());
+    runtime.shutdown_background();
+    result
+}
+
+async fn work() -> anyhow::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    say(Said::Listening(listener.local_addr()?))?;
+    let mut orders = BufReader::new(tokio::io::stdin());
+    let mut line = String::new();
+    if orders.read_line(&mut line).await? == 0 {
+        return Ok(());
+    }
+    let start: Start = serde_json::from_str(&line).context("the order cannot be read")?;
+    match start {
+        Start::Node(start) => node(listener, *start, orders).await,
+        Start::Netfuzz(reporting) => netfuzz(listener, reporting, orders).await,
+        Start::Observer { folder } => observer(listener, folder, orders).await,
+    }
+}
+
+async fn node(
+    listener: TcpListener,
+    start: NodeStart,
+    orders: BufReader<Stdin>,
+) -> anyhow::Result<()> {
+    let reporter = Arc::new(start.reporting.connect());
+    let settings = Settings {
+        config: start.config,
+        id: start.id,
+        life: start.life,
+        links: start.links,
+        clock: Clock::since(start.epoch_ns),
+    };
+    let note = start.reporting.note(&reporter);
+    say(Said::Ready)?;
+    let served = server::serve(listener, settings, note, closed(orders)).await;
+    finish(reporter).await;
+    Ok(served?)
+}
+
+async fn netfuzz(
+    listener: TcpListener,
+    reporting: Reporting,
+    orders: BufReader<Stdin>,
+) -> anyhow::Result<()> {
+    let reporter = Arc::new(reporting.connect());
+    let note = reporting.note(&reporter);
+    say(Said::Ready)?;
+    let served = proxy::serve(listener, note, closed(orders)).await;
+    finish(reporter).await;
+    served.map_err(anyhow::Error::from_boxed)
+}
+
+async fn observer(
+    listener: TcpListener,
+    folder: PathBuf,
+    orders: BufReader<Stdin>,
+) -> anyhow::Result<()> {
+    let (folder, _) = Folder::open(&folder)?;
+    let recorder = Recorder::create(&folder)?;
+    say(Said::Ready)?;
+    let incoming = TcpListenerStream::new(listener);
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(None)
+        .add_service(service::server(recorder))
+        .serve_with_incoming_shutdown(incoming, closed(orders))
+        .await?;
+    Ok(())
+}
+
+impl Reporting {
+    fn connect(&self) -> Reporter {
+        Reporter::connect(self.observer, &self.source)
+    }
+
+    /// Passes on what is to be kept.
+    fn note(&self, reporter: &Arc<Reporter>) -> Arc<dyn Fn(Event) + Send + Sync> {
+        let (reporter, detail) = (Arc::clone(reporter), self.detail);
+        Arc::new(move |event: Event| {
+            if event.detail() <= detail {
+                reporter.report(event);
+            }
+        })
+    }
+}
+
+/// Ends when the parent closes this process's standard input, or is gone.
+fn closed(mut orders: BufReader<Stdin>) -> impl Future<Output = ()> + Send {
+    async move {
+        let mut rest = Vec::new();
+        // Nothing more is expected; an error means that the other end is gone.
+        let _ = orders.read_to_end(&mut rest).await;
+    }
+}
+
+/// Waits until all that was reported has arrived.
+async fn finish(reporter: Arc<Reporter>) {
+    if let Some(reporter) = Arc::into_inner(reporter) {
+        reporter.close(REPORTED_WITHIN).await;
+    }
+}
+
+fn say(said: Said) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&said)?)?;
+    Ok(out.flush()?)
+}
+
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);

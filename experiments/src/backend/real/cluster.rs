@@ -1,0 +1,307 @@
+//! The processes of a run and the links between them.
+
+use super::child::{NodeStart, Reporting, Start};
+use super::process::Process;
+use crate::backend::Run;
+use crate::plan::Plan;
+use crate::record::Folder;
+use anyhow::{Context as _, bail};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tidemark_node::storage;
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::{Event, MachineChange};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::{Promise, find};
+use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
+use tidemark_proto::wire::{HealRequest, Link, LoadRequest, OpenRequest};
+use tokio::runtime::Handle;
+use tonic::transport::{Channel, Endpoint};
+
+/// Where a directed link is dialled.
+pub(super) type Links = BTreeMap<(NodeId, NodeId), String>;
+
+/// Nodes, proxy and observer of a run.
+pub(super) struct Cluster {
+    plan: Plan,
+    runtime: Handle,
+    clock: Clock,
+    members: BTreeMap<NodeId, Member>,
+    netfuzz: Process,
+    control: NetfuzzClient<Channel>,
+    observer: Process,
+    observer_address: SocketAddr,
+    links: Links,
+    note: Option<Arc<dyn Fn(Event) + Send + Sync>>,
+}
+
+struct Member {
+    life: u32,
+    /// None while it is down.
+    process: Option<Process>,
+}
+
+impl Cluster {
+    /// Starts every process, opens every link, and sets the run's epoch shortly ahead.
+    pub(super) fn start(run: &Run, folder: &Folder, runtime: &Handle) -> anyhow::Result<Self> {
+        let plan = &run.plan;
+        let mut observer = Process::start("observer", "the observer")?;
+        let mut netfuzz = Process::start("netfuzz", "netfuzz")?;
+        let mut processes = BTreeMap::new();
+        for id in plan.members() {
+            processes.insert(id, Process::start("node", &id.to_string())?);
+        }
+        let observer_address = observer.address()?;
+        let path = folder.path().canonicalize()?;
+        observer.order(&Start::Observer { folder: path })?;
+        let control = netfuzz.address()?;
+        netfuzz.order(&Start::Netfuzz(Reporting {
+            observer: observer_address,
+            source: "netfuzz".to_owned(),
+            detail: plan.events,
+        }))?;
+        let mut addresses = BTreeMap::new();
+        for (id, process) in &mut processes {
+            addresses.insert(*id, process.address()?);
+        }
+        let channel = Endpoint::from_shared(format!("http://{control}"))?.connect_lazy();
+        let mut cluster = Self {
+            plan: plan.clone(),
+            runtime: runtime.clone(),
+            clock: Clock::start(),
+            members: BTreeMap::new(),
+            netfuzz,
+            control: NetfuzzClient::new(channel),
+            observer,
+            observer_address,
+            links: Links::new(),
+            note: None,
+        };
+        cluster.open(&addresses)?;
+        // Everything is up before the epoch: orders take a few milliseconds each.
+        let ahead = START_AHEAD + ORDER_TIME * u32::try_from(processes.len())?;
+        cluster.clock = Clock::since(
+            cluster.clock.epoch_ns() + to_nanoseconds(cluster.clock.elapsed() + ahead),
+        );
+        cluster.load()?;
+        for (id, mut process) in processes {
+            process.order(&cluster.orders(id, 1))?;
+            cluster.members.insert(
+                id,
+                Member {
+                    life: 1,
+                    process: Some(process),
+                },
+            );
+        }
+        Ok(cluster)
+    }
+
+    /// The run's clock.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Where the observer listens.
+    pub(super) fn observer(&self) -> SocketAddr {
+        self.observer_address
+    }
+
+    /// From now on, says what happens to machines.
+    pub(super) fn note_with(&mut self, note: Arc<dyn Fn(Event) + Send + Sync>) {
+        self.note = Some(note);
+        for id in self.plan.members() {
+            self.note_machine(id, MachineChange::Started);
+        }
+    }
+
+    /// The links from clients.
+    pub(super) fn client_links(&self) -> Links {
+        let clients = self.plan.clients();
+        let from_client = |(from, _): &(NodeId, NodeId)| clients.contains(from);
+        let links = self.links.iter().filter(|(ends, _)| from_client(ends));
+        links
+            .map(|(ends, address)| (*ends, address.clone()))
+            .collect()
+    }
+
+    /// Finds out who has died unasked. A node is noted; without proxy or observer the run cannot go on.
+    pub(super) fn look_after(&mut self) -> anyhow::Result<()> {
+        let dead: Vec<NodeId> = self
+            .members
+            .iter_mut()
+            .filter_map(|(id, member)| member.process.as_mut()?.ended().map(|_| *id))
+            .collect();
+        for id in dead {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.process = None;
+            }
+            self.note_machine(id, MachineChange::Died);
+        }
+        for (process, name) in [
+            (&mut self.netfuzz, "netfuzz"),
+            (&mut self.observer, "the observer"),
+        ] {
+            if let Some(status) = process.ended() {
+                bail!("{name} has died: {status}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills a node's process.
+    pub(super) fn crash(&mut self, id: NodeId) -> anyhow::Result<()> {
+        let member = self
+            .members
+            .get_mut(&id)
+            .with_context(|| format!("there is no {id}"))?;
+        if let Some(mut process) = member.process.take() {
+            process.kill();
+            self.note_machine(id, MachineChange::Crashed);
+        }
+        Ok(())
+    }
+
+    /// Starts a node that is down in its next life; a node that is up is left alone.
+    pub(super) fn restart(&mut self, id: NodeId) -> anyhow::Result<()> {
+        let member = self
+            .members
+            .get_mut(&id)
+            .with_context(|| format!("there is no {id}"))?;
+        if member.process.is_some() {
+            return Ok(());
+        }
+        member.life += 1;
+        let life = member.life;
+        let mut process = Process::start("node", &id.to_string())?;
+        let address = process.address()?;
+        process.order(&self.orders(id, life))?;
+        self.open(&BTreeMap::from([(id, address)]))?;
+        if let Some(member) = self.members.get_mut(&id) {
+            member.process = Some(process);
+        }
+        let kept = find("storage", storage::ENTRIES, &self.plan.storage.kind)?;
+        let is_kept = kept.promises.contains(&Promise::SurvivesCrash);
+        let change = if is_kept {
+            MachineChange::Restarted
+        } else {
+            MachineChange::RestartedEmpty
+        };
+        self.note_machine(id, change);
+        Ok(())
+    }
+
+    /// Ends every fault: of the network, and of machines that are down.
+    pub(super) fn heal(&mut self) -> anyhow::Result<()> {
+        let mut control = self.control.clone();
+        self.runtime.block_on(control.heal(HealRequest {}))?;
+        for id in self.plan.members() {
+            self.restart(id)?;
+        }
+        Ok(())
+    }
+
+    /// Ends nodes and proxy; what they have seen reaches the observer first.
+    pub(super) fn stop_members(&mut self) {
+        self.note = None;
+        let mut processes: Vec<&mut Process> = self
+            .members
+            .values_mut()
+            .filter_map(|member| member.process.as_mut())
+            .collect();
+        processes
+            .iter_mut()
+            .for_each(|process| process.ask_to_end());
+        for process in processes {
+            process.wait_for_end(ENDED_WITHIN);
+        }
+        self.netfuzz.wait_for_end(ENDED_WITHIN);
+    }
+
+    /// Ends the observer, whose files are then whole.
+    pub(super) fn stop_observer(&mut self) -> anyhow::Result<()> {
+        if self.observer.wait_for_end(ENDED_WITHIN) {
+            return Ok(());
+        }
+        bail!("the observer did not end well: the history may lack its last events")
+    }
+
+    /// Opens the links to these members, or turns those that are open to where the members listen now.
+    fn open(&mut self, addresses: &BTreeMap<NodeId, SocketAddr>) -> anyhow::Result<()> {
+        let senders = self.plan.members().into_iter().chain(self.plan.clients());
+        let ends: Vec<(NodeId, NodeId)> = senders
+            .flat_map(|from| addresses.keys().map(move |to| (from, *to)))
+            .filter(|(from, to)| from != to)
+            .collect();
+        let is_client = |from: &NodeId| from.role() == tidemark_proto::id::Role::Client;
+        let links = ends.iter().map(|(from, to)| Link {
+            from: from.to_string(),
+            to: to.to_string(),
+            upstream: addresses[to].to_string(),
+            datagram: !is_client(from),
+        });
+        let request = OpenRequest {
+            links: links.collect(),
+        };
+        let mut control = self.control.clone();
+        let reply = self
+            .runtime
+            .block_on(control.open(request))
+            .context("links cannot be opened")?;
+        self.links
+            .extend(ends.into_iter().zip(reply.into_inner().listeners));
+        Ok(())
+    }
+
+    fn load(&mut self) -> anyhow::Result<()> {
+        let request = LoadRequest {
+            rules_json: serde_json::to_string(&self.plan.spec())?,
+            seed: self.plan.seed,
+            epoch_ns: self.clock.epoch_ns(),
+        };
+        let mut control = self.control.clone();
+        self.runtime
+            .block_on(control.load(request))
+            .context("the rules cannot be loaded")?;
+        Ok(())
+    }
+
+    fn orders(&self, id: NodeId, life: u32) -> Start {
+        let links = self.links.iter().filter(|((from, _), _)| *from == id);
+        Start::Node(Box::new(NodeStart {
+            config: self.plan.config(),
+            id,
+            life,
+            links: links
+                .map(|((_, to), address)| (*to, address.clone()))
+                .collect(),
+            epoch_ns: self.clock.epoch_ns(),
+            reporting: Reporting {
+                observer: self.observer_address,
+                // A new process counts its events from 0 again.
+                source: format!("{id}~{life}"),
+                detail: self.plan.events,
+            },
+        }))
+    }
+
+    fn note_machine(&self, node: NodeId, change: MachineChange) {
+        if let Some(note) = &self.note {
+            note(Event::Machine {
+                at: self.clock.elapsed(),
+                node,
+                change,
+            });
+        }
+    }
+}
+
+fn to_nanoseconds(duration: Duration) -> u64 {
+    tidemark_proto::time::nanoseconds(duration)
+}
+
+const START_AHEAD: Duration = Duration::from_millis(200);
+const ORDER_TIME: Duration = Duration::from_millis(20);
+const ENDED_WITHIN: Duration = Duration::from_secs(10);

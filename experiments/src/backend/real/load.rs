@@ -1,0 +1,228 @@
+//! The clients of a run on real sockets: their state machine on a thread of its own, a call a task.
+
+#![expect(clippy::disallowed_methods, reason = "a shell: the clients' thread")]
+
+use super::cluster::Links;
+use crate::backend::{Progress, Run};
+use crate::client::{Clients, Want};
+use anyhow::Context as _;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tidemark_node::request::{Code, Refusal, Reply, Request};
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::Event;
+use tidemark_proto::id::NodeId;
+use tidemark_proto::message::Method;
+use tidemark_proto::wire::forward::Call;
+use tidemark_proto::wire::kv_client::KvClient;
+use tokio::runtime::Handle;
+use tonic::transport::{Channel, Endpoint};
+
+/// The clients at work.
+pub(super) struct Load {
+    tell: Sender<Told>,
+    thread: JoinHandle<()>,
+}
+
+/// What the clients' thread is told.
+enum Told {
+    Answer {
+        at: Duration,
+        attempt: u64,
+        reply: Reply,
+    },
+    End,
+}
+
+impl Load {
+    /// Starts the clients; they begin when the plan says so.
+    pub(super) fn start(
+        run: &Run,
+        clock: Clock,
+        links: Links,
+        note: &Arc<dyn Fn(Event) + Send + Sync>,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
+        let mut channels = BTreeMap::new();
+        for (ends, address) in links {
+            let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+                .tcp_nodelay(true)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW);
+            channels.insert(ends, KvClient::new(endpoint.connect_lazy()));
+        }
+        let (tell, told) = channel();
+        let desk = Desk {
+            clients: Clients::new(&run.plan)?,
+            clock,
+            caller: Caller {
+                runtime: runtime.clone(),
+                channels,
+                numbers: BTreeMap::new(),
+                timeout: run.plan.client.timeout.0,
+                clock,
+                tell: tell.clone(),
+                note: Arc::clone(note),
+            },
+            progress: Arc::clone(&run.progress),
+        };
+        let thread = std::thread::Builder::new().name("clients".to_owned());
+        let thread = thread
+            .spawn(move || desk.work(&told))
+            .context("the clients' thread")?;
+        Ok(Self { tell, thread })
+    }
+
+    /// Ends the clients; what they have under way is left, its outcome unknown.
+    pub(super) fn end(self) {
+        // A thread that has ended already needs no telling; one that panicked has said so.
+        let _ = self.tell.send(Told::End);
+        let _ = self.thread.join();
+    }
+}
+
+struct Desk {
+    clients: Clients,
+    clock: Clock,
+    caller: Caller,
+    progress: Arc<Progress>,
+}
+
+impl Desk {
+    fn work(mut self, told: &Receiver<Told>) {
+        let mut wants = Vec::new();
+        loop {
+            let due = self.clients.next_due().unwrap_or(Duration::MAX);
+            let left = due.saturating_sub(self.clock.elapsed()).min(LONGEST_WAIT);
+            match told.recv_timeout(left) {
+                Ok(Told::Answer { at, attempt, reply }) => {
+                    self.clients.answered(at, attempt, reply, &mut wants);
+                }
+                Ok(Told::End) | Err(RecvTimeoutError::Disconnected) => {
+                    self.clients.abandon(self.clock.elapsed(), &mut wants);
+                    self.satisfy(&mut wants);
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.clients.act(self.clock.elapsed(), &mut wants);
+            self.satisfy(&mut wants);
+        }
+    }
+
+    fn satisfy(&mut self, wants: &mut Vec<Want>) {
+        for want in wants.drain(..) {
+            match want {
+                Want::Note(event) => {
+                    if matches!(event, Event::Returned(_)) {
+                        self.progress.count_operation();
+                    }
+                    (self.caller.note)(event);
+                }
+                Want::Send {
+                    attempt,
+                    client,
+                    node,
+                    request,
+                } => {
+                    self.caller.call(attempt, client, node, request);
+                }
+            }
+        }
+    }
+}
+
+struct Caller {
+    runtime: Handle,
+    channels: BTreeMap<(NodeId, NodeId), KvClient<Channel>>,
+    /// The last message number per client, node and method.
+    numbers: BTreeMap<(NodeId, NodeId, Method), u64>,
+    timeout: Duration,
+    clock: Clock,
+    tell: Sender<Told>,
+    note: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+impl Caller {
+    fn call(&mut self, attempt: u64, client: NodeId, node: NodeId, request: Request) {
+        let operation = request.operation;
+        let (tell, clock) = (self.tell.clone(), self.clock);
+        let answer = move |reply: Reply| {
+            // The desk is gone once the run is over.
+            let _ = tell.send(Told::Answer {
+                at: clock.elapsed(),
+                attempt,
+                reply,
+            });
+        };
+        let (Some(channel), Ok(call)) =
+            (self.channels.get(&(client, node)), Call::try_from(request))
+        else {
+            return answer(Reply::Refused(Refusal::new(
+                Code::Unavailable,
+                "there is no such link",
+            )));
+        };
+        let method = match call {
+            Call::Get(_) => Method::Get,
+            Call::Put(_) => Method::Put,
+            Call::Delete(_) => Method::Delete,
+        };
+        let k = self.numbers.entry((client, node, method)).or_default();
+        *k += 1;
+        let k = *k;
+        (self.note)(Event::Sent {
+            at: clock.elapsed(),
+            operation,
+            from: client,
+            to: node,
+            method,
+            k,
+        });
+        let (mut channel, timeout) = (channel.clone(), self.timeout);
+        self.runtime.spawn(async move {
+            let reply = match call {
+                Call::Get(get) => channel
+                    .get(numbered(get, k, timeout))
+                    .await
+                    .map(|reply| Reply::Got(reply.into_inner().into())),
+                Call::Put(put) => channel
+                    .put(numbered(put, k, timeout))
+                    .await
+                    .map(|reply| Reply::Written(reply.into_inner().into())),
+                Call::Delete(delete) => channel
+                    .delete(numbered(delete, k, timeout))
+                    .await
+                    .map(|reply| Reply::Written(reply.into_inner().into())),
+            };
+            answer(reply.unwrap_or_else(|status| Reply::Refused(refusal(&status))));
+        });
+    }
+}
+
+/// A request with its message number and its deadline.
+fn numbered<T>(message: T, k: u64, timeout: Duration) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("tidemark-k", k.into());
+    request.set_timeout(timeout);
+    request
+}
+
+fn refusal(status: &tonic::Status) -> Refusal {
+    let code = match status.code() {
+        tonic::Code::InvalidArgument => Code::InvalidArgument,
+        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Code::DeadlineExceeded,
+        tonic::Code::ResourceExhausted => Code::ResourceExhausted,
+        tonic::Code::FailedPrecondition => Code::FailedPrecondition,
+        tonic::Code::DataLoss => Code::DataLoss,
+        // Whatever else went wrong on the way, the request may have been carried out.
+        _ => Code::Unavailable,
+    };
+    Refusal::new(code, status.message().to_owned())
+}
+
+const WINDOW: u32 = 4 << 20;
+const LONGEST_WAIT: Duration = Duration::from_millis(100);

@@ -1,0 +1,161 @@
+//! Real processes on loopback: a process a node, the fault proxy between all of them, an observer that writes it down.
+
+pub mod child;
+mod cluster;
+mod load;
+mod process;
+
+use super::{Backend, Build, Run};
+use crate::plan::MachineFault;
+use crate::record::Folder;
+use anyhow::Context as _;
+use cluster::Cluster;
+use load::Load;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use tidemark_netfuzz::Network;
+use tidemark_observer::service::Reporter;
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::{Event, FaultSpan, Milestone};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::{Entry, Options, resolve};
+
+/// See the module.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "real",
+    about: "a process a node on loopback, behind the fault proxy, by the wall clock",
+    promises: &[],
+    resolve: resolve::<NoOptions>,
+    build: |_: &Options| Box::new(Real),
+};
+
+/// It has none.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
+struct Real;
+
+/// What the plan does at a time.
+enum Step {
+    Begin(FaultSpan),
+    Crash(NodeId),
+    Restart(NodeId),
+    Milestone(Milestone),
+}
+
+impl Backend for Real {
+    fn run(&self, run: &Run, folder: &Folder) -> anyhow::Result<Milestone> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let _entered = runtime.enter();
+        let steps = steps(run)?;
+        let mut cluster = Cluster::start(run, folder, runtime.handle())?;
+        let clock = cluster.clock();
+        let reporter = Arc::new(Reporter::connect(cluster.observer(), "runner"));
+        let detail = run.plan.events;
+        let note: Arc<dyn Fn(Event) + Send + Sync> = {
+            let reporter = Arc::clone(&reporter);
+            Arc::new(move |event: Event| {
+                if event.detail() <= detail {
+                    reporter.report(event);
+                }
+            })
+        };
+        cluster.note_with(Arc::clone(&note));
+        let load = Load::start(run, clock, cluster.client_links(), &note, runtime.handle())?;
+        let ended = carry_out(run, steps, &mut cluster, clock, &note);
+        load.end();
+        let milestone = *ended.as_ref().unwrap_or(&Milestone::Aborted);
+        note(Event::Milestone {
+            at: clock.elapsed(),
+            milestone,
+        });
+        drop(note);
+        cluster.stop_members();
+        if let Some(reporter) = Arc::into_inner(reporter) {
+            let lost = runtime.block_on(reporter.close(REPORTED_WITHIN));
+            anyhow::ensure!(
+                lost == 0,
+                "{lost} events of the clients did not reach the observer"
+            );
+        }
+        cluster.stop_observer()?;
+        runtime.shutdown_background();
+        ended
+    }
+}
+
+/// Waits for each step of the plan and takes it, until the run is over or shall end.
+fn carry_out(
+    run: &Run,
+    steps: Vec<(Duration, Step)>,
+    cluster: &mut Cluster,
+    clock: Clock,
+    note: &Arc<dyn Fn(Event) + Send + Sync>,
+) -> anyhow::Result<Milestone> {
+    for (at, step) in steps {
+        while let Some(left) = at
+            .checked_sub(clock.elapsed())
+            .filter(|left| !left.is_zero())
+        {
+            run.progress.reach(clock.elapsed());
+            if run.progress.is_stopped() {
+                return Ok(Milestone::Interrupted);
+            }
+            cluster.look_after()?;
+            process::wait(left.min(LOOK_EVERY));
+        }
+        match step {
+            Step::Begin(span) => note(Event::Fault(Box::new(span))),
+            Step::Crash(node) => cluster.crash(node)?,
+            Step::Restart(node) => cluster.restart(node)?,
+            Step::Milestone(milestone) => {
+                if milestone == Milestone::Healed {
+                    cluster.heal()?;
+                }
+                if milestone == Milestone::Ended {
+                    return Ok(milestone);
+                }
+                note(Event::Milestone {
+                    at: clock.elapsed(),
+                    milestone,
+                });
+            }
+        }
+    }
+    Ok(Milestone::Ended)
+}
+
+fn steps(run: &Run) -> anyhow::Result<Vec<(Duration, Step)>> {
+    let plan = &run.plan;
+    let network = Network::new(plan.seed, &plan.spec()).context("the network")?;
+    let healed = plan.duration.0;
+    let mut steps: Vec<(Duration, Step)> = network
+        .spans()
+        .into_iter()
+        .map(|span| (span.from, Step::Begin(span)))
+        .collect();
+    for MachineFault { node, span } in plan.machine_faults() {
+        let (from, until) = (span.from, span.until);
+        steps.extend([
+            (from, Step::Begin(span)),
+            (from, Step::Crash(node)),
+            (until, Step::Restart(node)),
+        ]);
+    }
+    steps.extend([
+        (plan.warmup.0, Step::Milestone(Milestone::Started)),
+        (healed, Step::Milestone(Milestone::Healed)),
+        (healed + plan.settle.0, Step::Milestone(Milestone::Ended)),
+    ]);
+    steps.sort_by_key(|(at, _)| *at);
+    Ok(steps)
+}
+
+/// How often the runner looks whether its processes live and whether it shall end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long the last events may take to reach the observer.
+const REPORTED_WITHIN: Duration = Duration::from_secs(10);

@@ -1,0 +1,606 @@
+//! The simulated world: machines, network, clients and the order in which things happen.
+
+use super::lanes::Lanes;
+use super::queue::Queue;
+use crate::backend::{Progress, Run};
+use crate::client::{Clients, Want};
+use crate::plan::{MachineFault, Plan};
+use std::time::Duration;
+use tidemark_netfuzz::draw::{Draw, LaneSeed};
+use tidemark_netfuzz::{Fate, LaneId, Network};
+use tidemark_node::replica::{Config, Input, Output, Replica, storage};
+use tidemark_node::request::{Call, Code, Refusal, Reply, Request, Ticket};
+use tidemark_node::storage::{Kept, Storage};
+use tidemark_proto::event::{Detail, Direction, Event, MachineChange, Milestone};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::message::{Message, Method};
+use tidemark_proto::time::{Now, Timestamp};
+
+/// Carries out a run in virtual time; every event that the plan keeps goes to the sink, in order.
+pub fn simulate(
+    run: &Run,
+    pace: &mut Pace,
+    sink: &mut dyn FnMut(Event),
+) -> anyhow::Result<Milestone> {
+    let mut world = World::new(&run.plan, &run.progress, sink)?;
+    world.prepare()?;
+    Ok(world.go(pace))
+}
+
+/// How much has happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Messages that arrived, alarms, and what the plan does.
+    pub happenings: u64,
+}
+
+/// What can happen.
+enum Happening {
+    /// A message reaches a node.
+    Arrive {
+        from: NodeId,
+        to: usize,
+        message: Message,
+    },
+    /// A client's request reaches a node.
+    Ask {
+        call: OpenCall,
+        request: Request,
+    },
+    /// An answer reaches a client.
+    Answer {
+        attempt: u64,
+        reply: Reply,
+    },
+    /// A node has worked off what came before, and takes this input, if it still lives the same life.
+    Handle {
+        to: usize,
+        life: u32,
+        input: Input,
+        about: Option<(NodeId, Method)>,
+    },
+    /// A node's alarm.
+    Alarm {
+        node: usize,
+    },
+    /// The clients' alarm.
+    Clients,
+    Begin(Box<tidemark_proto::event::FaultSpan>),
+    Crash {
+        node: usize,
+    },
+    Restart {
+        node: usize,
+    },
+    Milestone(Milestone),
+}
+
+/// A client's call.
+#[derive(Clone, Copy)]
+struct OpenCall {
+    attempt: u64,
+    client: NodeId,
+    node: usize,
+    method: Method,
+    k: u64,
+}
+
+struct Machine {
+    id: NodeId,
+    life: u32,
+    replica: Option<Replica>,
+    /// What a crash has left.
+    disk: Option<(Box<dyn Storage>, Kept)>,
+    alarm: Option<Duration>,
+    busy_until: Duration,
+    /// Inputs handled: counts the draws of service times.
+    handled: u64,
+    service: LaneSeed,
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    config: Config,
+    progress: &'a Progress,
+    sink: &'a mut dyn FnMut(Event),
+    detail: Detail,
+    now: Duration,
+    queue: Queue<Happening>,
+    network: Network,
+    lanes: Lanes,
+    machines: Vec<Machine>,
+    clients: Clients,
+    clients_alarm: Option<Duration>,
+    /// Calls that a node has taken and not answered; a ticket is a place.
+    calls: Vec<Option<OpenCall>>,
+    free: Vec<usize>,
+    wants: Vec<Want>,
+}
+
+impl<'a> World<'a> {
+    fn new(
+        plan: &'a Plan,
+        progress: &'a Progress,
+        sink: &'a mut dyn FnMut(Event),
+    ) -> anyhow::Result<Self> {
+        let config = plan.config();
+        let (nodes, gateways) = (config.nodes.len(), config.gateways.len());
+        Ok(Self {
+            progress,
+            sink,
+            detail: plan.events,
+            now: Duration::ZERO,
+            queue: Queue::default(),
+            network: Network::new(plan.seed, &plan.spec())?,
+            lanes: Lanes::new(nodes, gateways, usize::from(plan.client.count)),
+            machines: Vec::with_capacity(nodes + gateways),
+            clients: Clients::new(plan)?,
+            clients_alarm: None,
+            calls: Vec::new(),
+            free: Vec::new(),
+            wants: Vec::new(),
+            config,
+            plan,
+        })
+    }
+
+    fn prepare(&mut self) -> anyhow::Result<()> {
+        for id in self.plan.members() {
+            let replica = Replica::new(&self.config, id, 1, storage(&self.config)?)?;
+            let seed = self.plan.seed;
+            self.machines.push(Machine {
+                id,
+                life: 1,
+                replica: Some(replica),
+                disk: None,
+                alarm: None,
+                busy_until: Duration::ZERO,
+                handled: 0,
+                service: LaneSeed::new(seed, "service", id, id, "service", Direction::Request),
+            });
+            self.note(Event::Machine {
+                at: self.now,
+                node: id,
+                change: MachineChange::Started,
+            });
+        }
+        for span in self.network.spans() {
+            self.queue.push(span.from, Happening::Begin(Box::new(span)));
+        }
+        for MachineFault { node, span } in self.plan.machine_faults() {
+            let node = self.lanes.member(node);
+            let (from, until) = (span.from, span.until);
+            self.queue.push(from, Happening::Begin(Box::new(span)));
+            self.queue.push(from, Happening::Crash { node });
+            self.queue.push(until, Happening::Restart { node });
+        }
+        let healed = self.plan.duration.0;
+        let ended = healed + self.plan.settle.0;
+        self.queue
+            .push(self.plan.warmup.0, Happening::Milestone(Milestone::Started));
+        self.queue
+            .push(healed, Happening::Milestone(Milestone::Healed));
+        self.queue
+            .push(ended, Happening::Milestone(Milestone::Ended));
+        self.arm_clients();
+        Ok(())
+    }
+
+    fn go(&mut self, pace: &mut Pace) -> Milestone {
+        while let Some((at, happening)) = self.queue.pop() {
+            self.now = at;
+            if let Some(end) = self.happen(happening) {
+                return end;
+            }
+            pace.happenings += 1;
+            if pace.happenings.is_multiple_of(1 << 12) {
+                self.progress.reach(at);
+                if self.progress.is_stopped() {
+                    return self.end(Milestone::Interrupted);
+                }
+            }
+        }
+        self.end(Milestone::Aborted)
+    }
+
+    /// Tells the milestone with which the run is over.
+    fn happen(&mut self, happening: Happening) -> Option<Milestone> {
+        match happening {
+            Happening::Arrive { from, to, message } => {
+                let about = Some((from, message.method()));
+                self.work(to, Input::Message(from, message), about);
+            }
+            Happening::Ask { call, request } => self.ask(call, request),
+            Happening::Answer { attempt, reply } => {
+                let mut wants = std::mem::take(&mut self.wants);
+                self.clients.answered(self.now, attempt, reply, &mut wants);
+                self.satisfy(wants);
+            }
+            Happening::Handle {
+                to,
+                life,
+                input,
+                about,
+            } => {
+                if self.machines[to].life == life {
+                    self.handle(to, input, about);
+                }
+            }
+            Happening::Alarm { node } => self.alarm(node),
+            Happening::Clients => {
+                self.clients_alarm = None;
+                let mut wants = std::mem::take(&mut self.wants);
+                self.clients.act(self.now, &mut wants);
+                self.satisfy(wants);
+            }
+            Happening::Begin(span) => self.note(Event::Fault(span)),
+            Happening::Crash { node } => self.crash(node),
+            Happening::Restart { node } => self.restart(node),
+            Happening::Milestone(milestone @ Milestone::Ended) => return Some(self.end(milestone)),
+            Happening::Milestone(milestone) => {
+                if milestone == Milestone::Healed {
+                    self.network.heal(self.now);
+                }
+                self.note(Event::Milestone {
+                    at: self.now,
+                    milestone,
+                });
+            }
+        }
+        None
+    }
+
+    fn end(&mut self, milestone: Milestone) -> Milestone {
+        let mut wants = std::mem::take(&mut self.wants);
+        self.clients.abandon(self.now, &mut wants);
+        for want in wants {
+            if let Want::Note(event) = want {
+                self.note(event);
+            }
+        }
+        self.note(Event::Milestone {
+            at: self.now,
+            milestone,
+        });
+        self.progress.reach(self.now);
+        milestone
+    }
+
+    /// Carries out what the clients want, and sets their alarm.
+    fn satisfy(&mut self, mut wants: Vec<Want>) {
+        for want in wants.drain(..) {
+            match want {
+                Want::Note(event) => {
+                    if matches!(event, Event::Returned(_)) {
+                        self.progress.count_operation();
+                    }
+                    self.note(event);
+                }
+                Want::Send {
+                    attempt,
+                    client,
+                    node,
+                    request,
+                } => {
+                    self.request(attempt, client, node, request);
+                }
+            }
+        }
+        self.wants = wants;
+        self.arm_clients();
+    }
+
+    fn arm_clients(&mut self) {
+        let Some(due) = self.clients.next_due() else {
+            return;
+        };
+        if self.clients_alarm.is_none_or(|alarm| due < alarm) {
+            self.clients_alarm = Some(due);
+            self.queue.push(due.max(self.now), Happening::Clients);
+        }
+    }
+
+    /// A client's request takes to the network.
+    fn request(&mut self, attempt: u64, client: NodeId, node: NodeId, request: Request) {
+        let method = match request.call {
+            Call::Get { .. } => Method::Get,
+            Call::Put { .. } => Method::Put,
+            Call::Delete { .. } => Method::Delete,
+        };
+        let (lane, k) = self.lanes.next(&mut self.network, client, node, method);
+        let size = request.key.len() + value_size(&request.call);
+        let operation = request.operation;
+        self.note(Event::Sent {
+            at: self.now,
+            operation,
+            from: client,
+            to: node,
+            method,
+            k,
+        });
+        let fate = self.fate(lane, k, size);
+        if let Some(answer) = fate.answer {
+            let refusal = Refusal::new(Code::Unavailable, answer.message);
+            let reply = Reply::Refused(refusal);
+            self.queue
+                .push(self.now, Happening::Answer { attempt, reply });
+            return;
+        }
+        let call = OpenCall {
+            attempt,
+            client,
+            node: self.lanes.member(node),
+            method,
+            k,
+        };
+        for copy in &fate.copies {
+            let request = request.clone();
+            self.queue
+                .push(self.now + copy.delay, Happening::Ask { call, request });
+        }
+    }
+
+    /// A client's request has come through.
+    fn ask(&mut self, call: OpenCall, request: Request) {
+        if self.machines[call.node].replica.is_none() {
+            self.unavailable(call);
+            return;
+        }
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.calls.push(None);
+            self.calls.len() - 1
+        });
+        self.calls[place] = Some(call);
+        self.work(
+            call.node,
+            Input::Request(Ticket(place as u64), request),
+            None,
+        );
+    }
+
+    fn unavailable(&mut self, call: OpenCall) {
+        let reply = Reply::Refused(Refusal::new(Code::Unavailable, "the node is down"));
+        self.queue.push(
+            self.now,
+            Happening::Answer {
+                attempt: call.attempt,
+                reply,
+            },
+        );
+    }
+
+    /// A node takes an input up, now or when it has worked off what came before.
+    fn work(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
+        let Some(service) = &self.plan.sim.service else {
+            return self.handle(to, input, about);
+        };
+        let machine = &mut self.machines[to];
+        machine.handled += 1;
+        let time = service.sample(&mut Draw::new(machine.service, machine.handled));
+        machine.busy_until = machine.busy_until.max(self.now) + time;
+        let life = machine.life;
+        self.queue.push(
+            machine.busy_until,
+            Happening::Handle {
+                to,
+                life,
+                input,
+                about,
+            },
+        );
+    }
+
+    fn handle(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
+        let machine = &mut self.machines[to];
+        let Some(replica) = &mut machine.replica else {
+            return;
+        };
+        let id = machine.id;
+        let received = match &input {
+            Input::Message(_, message) => message.operation(),
+            Input::Request(_, request) => request.operation,
+            Input::Timeout => tidemark_proto::id::OperationId::NONE,
+        };
+        let outputs = replica.handle(Now::at(EPOCH, self.now), input);
+        if replica.is_dirty() {
+            replica.sync();
+        }
+        let due = replica.next_timeout();
+        if let Some((from, method)) = about {
+            let at = self.now;
+            self.note(Event::Received {
+                at,
+                operation: received,
+                from,
+                to: id,
+                method,
+            });
+        }
+        for output in outputs {
+            match output {
+                Output::Send(node, message) => self.send(id, node, message),
+                Output::Reply(ticket, reply) => self.reply(ticket, reply),
+                Output::Note(event) => self.note(event),
+            }
+        }
+        self.arm(to, due);
+    }
+
+    fn arm(&mut self, node: usize, due: Option<Duration>) {
+        let machine = &mut self.machines[node];
+        let Some(due) = due else { return };
+        if machine.alarm.is_none_or(|alarm| due < alarm) {
+            machine.alarm = Some(due);
+            self.queue
+                .push(due.max(self.now), Happening::Alarm { node });
+        }
+    }
+
+    /// An alarm that came too early, since what it was set for is over, is set again.
+    fn alarm(&mut self, node: usize) {
+        let machine = &mut self.machines[node];
+        if machine.alarm.is_none_or(|alarm| alarm > self.now) {
+            return;
+        }
+        machine.alarm = None;
+        let due = machine.replica.as_ref().and_then(Replica::next_timeout);
+        if due.is_some_and(|due| due <= self.now) {
+            self.handle(node, Input::Timeout, None);
+        } else {
+            self.arm(node, due);
+        }
+    }
+
+    /// A message between nodes takes to the network.
+    fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+        let method = message.method();
+        let (lane, k) = self.lanes.next(&mut self.network, from, to, method);
+        let operation = message.operation();
+        self.note(Event::Sent {
+            at: self.now,
+            operation,
+            from,
+            to,
+            method,
+            k,
+        });
+        let fate = self.fate(lane, k, message.size());
+        let to = self.lanes.member(to);
+        let last = fate.copies.len().saturating_sub(1);
+        let mut message = Some(message);
+        for (index, copy) in fate.copies.iter().enumerate() {
+            let taken = if index == last {
+                message.take()
+            } else {
+                message.clone()
+            };
+            let Some(mut copied) = taken else { continue };
+            if let Some(corruption) = copy.corruption {
+                let mut envelope = copied.seal();
+                let mut body = envelope.body.to_vec();
+                corruption.apply(&mut body);
+                envelope.body = body.into();
+                match Message::open(method, envelope) {
+                    Ok(message) => copied = message,
+                    Err(corrupt) => {
+                        let node = self.machines[to].id;
+                        let at = self.now + copy.delay;
+                        let reason = corrupt.to_string().into();
+                        self.note(Event::Refused {
+                            at,
+                            node,
+                            operation,
+                            reason,
+                        });
+                        continue;
+                    }
+                }
+            }
+            self.queue.push(
+                self.now + copy.delay,
+                Happening::Arrive {
+                    from,
+                    to,
+                    message: copied,
+                },
+            );
+        }
+    }
+
+    /// An answer takes to the network.
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        let Some(call) = self.calls[ticket.0 as usize].take() else {
+            return;
+        };
+        self.free.push(ticket.0 as usize);
+        let node = self.machines[call.node].id;
+        let lane = self
+            .lanes
+            .response(&mut self.network, call.client, node, call.method);
+        let size = match &reply {
+            Reply::Got(answer) | Reply::Written(answer) => {
+                answer.versions.iter().map(|v| v.value.len()).sum::<usize>() + answer.context.len()
+            }
+            Reply::Refused(refusal) => refusal.message.len(),
+        };
+        let fate = self.fate(lane, call.k, size);
+        if let Some(copy) = fate.copies.first() {
+            let attempt = call.attempt;
+            self.queue
+                .push(self.now + copy.delay, Happening::Answer { attempt, reply });
+        }
+    }
+
+    fn fate(&mut self, lane: LaneId, k: u64, size: usize) -> Fate {
+        let fate = self.network.fate(self.now, lane, k, size);
+        let is_kept = self.detail >= Detail::All
+            || self.detail >= Detail::Faults && self.network.is_faulty(fate.touched_by);
+        if is_kept {
+            let achieved = fate.copies.first().map(|copy| copy.delay);
+            let passage = self
+                .network
+                .passage(self.now, lane, k, size, &fate, achieved);
+            self.note(Event::Fate(Box::new(passage)));
+        }
+        fate
+    }
+
+    fn crash(&mut self, node: usize) {
+        let machine = &mut self.machines[node];
+        let Some(replica) = machine.replica.take() else {
+            return;
+        };
+        machine.disk = Some(replica.crash());
+        machine.alarm = None;
+        machine.busy_until = self.now;
+        let id = machine.id;
+        self.note(Event::Machine {
+            at: self.now,
+            node: id,
+            change: MachineChange::Crashed,
+        });
+        for place in 0..self.calls.len() {
+            if let Some(call) = self.calls[place].take_if(|call| call.node == node) {
+                self.free.push(place);
+                self.unavailable(call);
+            }
+        }
+    }
+
+    fn restart(&mut self, node: usize) {
+        let machine = &mut self.machines[node];
+        let Some((disk, kept)) = machine.disk.take() else {
+            return;
+        };
+        machine.life += 1;
+        let (id, life) = (machine.id, machine.life);
+        let replica = Replica::new(&self.config, id, life, disk);
+        machine.replica = Some(replica.expect("the same configuration was accepted at the start"));
+        let change = match kept {
+            Kept::Everything => MachineChange::Restarted,
+            Kept::Nothing => MachineChange::RestartedEmpty,
+        };
+        self.note(Event::Machine {
+            at: self.now,
+            node: id,
+            change,
+        });
+    }
+
+    fn note(&mut self, event: Event) {
+        if event.detail() <= self.detail {
+            (self.sink)(event);
+        }
+    }
+}
+
+fn value_size(call: &Call) -> usize {
+    match call {
+        Call::Get { .. } => 0,
+        Call::Put { value, context, .. } => value.len() + context.len(),
+        Call::Delete { context, .. } => context.len(),
+    }
+}
+
+/// What every wall clock says at the start of a simulated run: 2026-01-01 UTC.
+const EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);

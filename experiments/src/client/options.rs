@@ -1,0 +1,118 @@
+//! Who asks, how often, of whom, and how a client writes.
+
+use super::route::Route;
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tidemark_proto::span::Span;
+
+/// The plan's table `client`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientOptions {
+    /// How many clients there are: c1 …
+    pub count: u16,
+    /// Arrivals per second, all clients together, whatever becomes of them (open loop).
+    pub rate: f64,
+    /// How they are spaced.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// Whom a client asks.
+    #[serde(default)]
+    pub route: Route,
+    /// When a client gives up. Too short: what would have succeeded is unknown; too long: late figures.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+    /// How often an operation that failed is sent again, under the same operation id.
+    #[serde(default)]
+    pub retries: u32,
+    /// How long a client waits before it sends again.
+    #[serde(default = "default_backoff")]
+    pub backoff: Span,
+    /// Which context a write carries.
+    #[serde(default)]
+    pub update: Update,
+    /// What a client does about siblings that a read shows.
+    #[serde(default)]
+    pub reconcile: Reconcile,
+}
+
+/// How arrivals are spaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// Exponentially.
+    #[default]
+    Poisson,
+    /// Evenly.
+    Fixed,
+}
+
+/// Which context a write carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Update {
+    /// That of a read just before it: read, reconcile, write back.
+    #[default]
+    ReadFirst,
+    /// That of the last operation that this client had answered on the key.
+    Remembered,
+    /// None.
+    Blind,
+}
+
+/// What a client does about siblings that a read shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reconcile {
+    /// Its next write supersedes them.
+    #[default]
+    OnUpdate,
+    /// It writes one version back at once.
+    WriteBack,
+}
+
+impl ClientOptions {
+    /// Checks every option that has bounds.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            (1..=MOST_CLIENTS).contains(&self.count),
+            "client.count is {}; choose 1 to {MOST_CLIENTS}",
+            self.count
+        );
+        ensure!(
+            self.rate.is_finite() && self.rate > 0.0,
+            "client.rate is {}, but must be above 0",
+            self.rate
+        );
+        ensure!(
+            !self.timeout.0.is_zero(),
+            "client.timeout is 0: nothing would ever be answered"
+        );
+        ensure!(
+            self.retries <= MOST_RETRIES,
+            "client.retries is {}; at most {MOST_RETRIES}",
+            self.retries
+        );
+        Ok(())
+    }
+
+    /// Stretches every time, and thins the arrivals by as much.
+    pub fn stretch(&mut self, scale: f64) {
+        self.rate /= scale;
+        for span in [&mut self.timeout, &mut self.backoff] {
+            *span = Span(span.0.mul_f64(scale));
+        }
+    }
+}
+
+fn default_timeout() -> Span {
+    Span(Duration::from_secs(1))
+}
+
+fn default_backoff() -> Span {
+    Span(Duration::from_millis(20))
+}
+
+const MOST_CLIENTS: u16 = 1_000;
+const MOST_RETRIES: u32 = 100;

@@ -1,0 +1,9 @@
+//! Puts node, network and observer together: plan → workload → back-end → results. The only crate that sees all others.
+
+pub mod backend;
+pub mod client;
+pub mod list;
+pub mod plan;
+pub mod record;
+pub mod run;
+pub mod workload;

@@ -1,0 +1,59 @@
+//! `tidemark list`: what can be run, and what a plan can choose from.
+
+use crate::plan::builtin;
+use crate::{backend, workload};
+use std::fmt::Write as _;
+use tidemark_netfuzz::rule;
+use tidemark_node::{membership, partitioner, repair, replication, storage, versioning};
+use tidemark_proto::registry::Entry;
+
+/// One row of a seam: its entry's name, what it is for, what it promises.
+pub type Row = (&'static str, &'static str, Vec<&'static str>);
+
+/// Every seam with its entries.
+#[must_use]
+pub fn seams() -> Vec<(&'static str, Vec<Row>)> {
+    vec![
+        ("replication", rows(replication::ENTRIES)),
+        ("partitioner", rows(partitioner::ENTRIES)),
+        ("versioning", rows(versioning::ENTRIES)),
+        ("membership", rows(membership::ENTRIES)),
+        ("repair", rows(repair::ENTRIES)),
+        ("storage", rows(storage::ENTRIES)),
+        ("network, fault", rows(rule::ENTRIES)),
+        ("workload", rows(workload::ENTRIES)),
+        ("back-end", rows(backend::ENTRIES)),
+    ]
+}
+
+/// The list as the terminal shows it.
+#[must_use]
+pub fn text() -> String {
+    let mut text = String::from("plans\n");
+    for (name, question) in builtin() {
+        writeln!(text, "  {name:<18}{question}").expect("memory takes every write");
+    }
+    for (seam, rows) in seams() {
+        writeln!(text, "\n{seam}").expect("memory takes every write");
+        for (name, about, promises) in rows {
+            writeln!(text, "  {name:<18}{about}").expect("memory takes every write");
+            for promise in promises {
+                writeln!(text, "  {:<18}promises: {promise}", "")
+                    .expect("memory takes every write");
+            }
+        }
+    }
+    text
+}
+
+fn rows<B>(entries: &[Entry<B>]) -> Vec<Row> {
+    let row = |entry: &Entry<B>| {
+        let promises = entry
+            .promises
+            .iter()
+            .map(|promise| promise.text())
+            .collect();
+        (entry.name, entry.about, promises)
+    };
+    entries.iter().map(row).collect()
+}

@@ -1,0 +1,241 @@
+//! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
+
+use crate::plan::{Plan, to_toml};
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tidemark_observer::figures::Figures;
+use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::observe::{Observed, RunFacts, observe_files};
+use tidemark_observer::plot;
+use tidemark_observer::report::{Manifest, page};
+use tidemark_observer::service::Sink;
+use tidemark_proto::event::Event;
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder(PathBuf);
+
+/// What `manifest.json` says: enough to have the run again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The plan's short name.
+    pub name: String,
+    /// The back-end that carried it out.
+    pub backend: String,
+    /// The plan, every default written out, its times as written.
+    pub plan: Plan,
+    /// What the report says of the run's origin.
+    #[serde(flatten)]
+    pub manifest: Manifest,
+}
+
+impl Folder {
+    /// Makes the folder of a new run below `out`, and writes its manifest.
+    pub fn create(
+        out: &Path,
+        name: &str,
+        backend: &str,
+        plan: &Plan,
+        replay: String,
+    ) -> anyhow::Result<(Self, RunRecord)> {
+        let started_utc = utc_now();
+        let stem = format!("{}-{}", started_utc.replace(':', "-"), plan.seed);
+        let parent = out.join(name);
+        fs::create_dir_all(&parent).with_context(|| parent.display().to_string())?;
+        let path = fresh(&parent, &stem)?;
+        let record = RunRecord {
+            name: name.to_owned(),
+            backend: backend.to_owned(),
+            manifest: Manifest {
+                plan_toml: to_toml(plan)?,
+                replay,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: env!("TIDEMARK_COMMIT").to_owned(),
+                started_utc,
+                folder: path.display().to_string(),
+            },
+            plan: plan.clone(),
+        };
+        let folder = Self(path);
+        folder.write(
+            "manifest.json",
+            serde_json::to_string_pretty(&record)? + "\n",
+        )?;
+        Ok((folder, record))
+    }
+
+    /// The folder of a run that was made before, and its manifest.
+    pub fn open(path: &Path) -> anyhow::Result<(Self, RunRecord)> {
+        let file = path.join("manifest.json");
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("{} is not the folder of a run", path.display()))?;
+        let mut record: RunRecord =
+            serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        record.manifest.folder = path.display().to_string();
+        Ok((Self(path.to_owned()), record))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Computes every figure from the history, and writes all that is made from them.
+    pub fn analyse(&self, record: &RunRecord) -> anyhow::Result<Figures> {
+        let facts = RunFacts {
+            plan: record.name.clone(),
+            backend: record.backend.clone(),
+            seed: record.plan.seed,
+            detail: record.plan.events,
+            // All clients of a run read one clock.
+            clock_error: Duration::ZERO,
+        };
+        let open = |name: &&str| {
+            let path = self.0.join(name);
+            File::open(&path).with_context(|| path.display().to_string())
+        };
+        let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let files = files.try_into().expect("as many files as there are names");
+        let Observed {
+            figures,
+            histograms,
+        } = observe_files(&facts, files)?;
+        self.write(
+            "metrics.json",
+            serde_json::to_string_pretty(&figures)? + "\n",
+        )?;
+        self.write("summary.csv", summary_csv(&figures)?)?;
+        for (name, text) in histograms {
+            self.write(&name, text)?;
+        }
+        let plots = self.0.join("plots");
+        fs::create_dir_all(&plots).with_context(|| plots.display().to_string())?;
+        for plot in plot::render(&figures) {
+            self.write(&format!("plots/{}.svg", plot.name), plot.svg)?;
+            self.write(&format!("plots/{}.png", plot.name), plot.png)?;
+        }
+        self.write("report.html", page(&figures, &record.manifest))?;
+        Ok(figures)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+        let path = self.0.join(name);
+        fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+}
+
+/// Writes a history while it happens.
+pub struct Recorder {
+    tables: Tables<File>,
+    unflushed: u32,
+    /// The first thing that went wrong.
+    failed: Option<io::Error>,
+}
+
+impl Recorder {
+    /// Makes the files of a run's history.
+    pub fn create(folder: &Folder) -> anyhow::Result<Self> {
+        let create = |name: &&str| {
+            let path = folder.0.join(name);
+            File::create_new(&path).with_context(|| path.display().to_string())
+        };
+        let files = FILES
+            .iter()
+            .map(create)
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let files = files.try_into().expect("as many files as there are names");
+        Ok(Self {
+            tables: Tables::new(files)?,
+            unflushed: 0,
+            failed: None,
+        })
+    }
+
+    /// Adds an event.
+    pub fn write(&mut self, event: &Event) {
+        let written = self.tables.write(event);
+        self.note(written);
+        self.unflushed += 1;
+        if self.unflushed == FLUSH_EVERY {
+            self.flush_tables();
+        }
+    }
+
+    /// Hands everything to the kernel, and says if anything went wrong.
+    pub fn close(mut self) -> anyhow::Result<()> {
+        self.flush_tables();
+        self.failed.map_or(Ok(()), |error| {
+            Err(error).context("the history cannot be written")
+        })
+    }
+
+    fn flush_tables(&mut self) {
+        self.unflushed = 0;
+        let flushed = self.tables.flush();
+        self.note(flushed);
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let (Err(error), None) = (result, &self.failed) {
+            self.failed = Some(error);
+        }
+    }
+}
+
+impl Sink for Recorder {
+    fn take(&mut self, _source: &str, event: Event) {
+        self.write(&event);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flush_tables();
+        match &self.failed {
+            None => Ok(()),
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+}
+
+fn summary_csv(figures: &Figures) -> anyhow::Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for row in tidemark_observer::rows::rows(figures) {
+        csv.serialize(row)?;
+    }
+    csv.into_inner()
+        .map_err(|error| anyhow::anyhow!("summary.csv: {error}"))
+}
+
+/// A new folder: if two runs start in one second, the second gets a number.
+fn fresh(parent: &Path, stem: &str) -> anyhow::Result<PathBuf> {
+    for number in 1..=MOST_PER_SECOND {
+        let path = match number {
+            1 => parent.join(stem),
+            _ => parent.join(format!("{stem}.{number}")),
+        };
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+    anyhow::bail!(
+        "{} has {MOST_PER_SECOND} runs of this second already",
+        parent.display()
+    )
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a folder is named after the time of its making"
+)]
+fn utc_now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+const FLUSH_EVERY: u32 = 10_000;
+const MOST_PER_SECOND: u32 = 1_000;

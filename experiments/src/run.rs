@@ -1,0 +1,201 @@
+//! `tidemark run`: loads a plan, has a back-end carry it out, computes the figures and says them.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a shell: the thread that shows progress"
+)]
+
+use crate::backend::{ENTRIES, Progress, Run};
+use crate::plan::{Plan, load};
+use crate::record::{Folder, RunRecord};
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tidemark_observer::figures::Figures;
+use tidemark_observer::summary::{self, Style};
+use tidemark_proto::event::Milestone;
+use tidemark_proto::registry::{Options, find};
+
+/// What `tidemark run` was asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// A file, or the name of a built-in plan.
+    pub plan: String,
+    /// The back-end.
+    pub backend: String,
+    /// In place of the plan's seed.
+    pub seed: Option<u64>,
+    /// Changes to the plan, `key=value`.
+    pub sets: Vec<String>,
+    /// Where results go.
+    pub out: PathBuf,
+    /// How the figures are said.
+    pub say: Say,
+}
+
+/// How figures are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// In words.
+    Text,
+    /// As `metrics.json` has them.
+    Json,
+}
+
+/// Carries out a run and says what it came to. Tells how it ended.
+pub fn run(request: &Request) -> anyhow::Result<Milestone> {
+    let backend = find("back-end", ENTRIES, &request.backend)?;
+    let mut sets = request.sets.clone();
+    sets.extend(request.seed.map(|seed| format!("seed={seed}")));
+    let (name, plan) = load(&request.plan, backend.name, &sets)?;
+    let (folder, record) = Folder::create(
+        &request.out,
+        &name,
+        backend.name,
+        &plan,
+        replay(request, plan.seed),
+    )?;
+    let progress = Arc::new(Progress::default());
+    let stop = Arc::clone(&progress);
+    // A second Ctrl-C is left to the system, should the first not help.
+    ctrlc(move || stop.stop())?;
+    let run = Run {
+        plan: plan.scaled(),
+        progress: Arc::clone(&progress),
+    };
+    let shown = Shown::start(&run.plan, &name, backend.name, progress);
+    let ended = (backend.build)(&Options::new()).run(&run, &folder);
+    shown.end();
+    let figures = folder.analyse(&record)?;
+    say(&figures, &record, request.say)?;
+    ended.with_context(|| {
+        format!(
+            "the run was cut short; {} has what was seen",
+            folder.path().display()
+        )
+    })
+}
+
+/// Computes the figures of a run that was made before, anew from its files, and says them.
+pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
+    let (folder, record) = Folder::open(path)?;
+    let figures = folder.analyse(&record)?;
+    say(&figures, &record, how)
+}
+
+fn say(figures: &Figures, record: &RunRecord, how: Say) -> anyhow::Result<()> {
+    match how {
+        Say::Json => println!("{}", serde_json::to_string_pretty(figures)?),
+        Say::Text => {
+            let style = if is_terminal() {
+                Style::Colour
+            } else {
+                Style::Plain
+            };
+            print!("{}", summary::text(figures, &record.manifest, style));
+        }
+    }
+    Ok(())
+}
+
+fn is_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// The command that makes this run again.
+fn replay(request: &Request, seed: u64) -> String {
+    let mut words = vec![
+        "tidemark".to_owned(),
+        "run".to_owned(),
+        quoted(&request.plan),
+    ];
+    words.extend(["--backend".to_owned(), request.backend.clone()]);
+    words.extend(["--seed".to_owned(), seed.to_string()]);
+    for set in &request.sets {
+        words.extend(["--set".to_owned(), quoted(set)]);
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Calls `stop` at the first Ctrl-C; at the second the process ends at once.
+fn ctrlc(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let signals = runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        anyhow::Ok((
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ))
+    });
+    let (mut interrupt, mut terminate) = signals?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                for _ in 0..2 {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                    stop();
+                }
+            });
+            std::process::exit(130);
+        })?;
+    Ok(())
+}
+
+/// A line that shows how far the run has come; hidden where there is no terminal.
+struct Shown {
+    over: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Shown {
+    fn start(plan: &Plan, name: &str, backend: &str, progress: Arc<Progress>) -> Self {
+        let total = plan.duration.0 + plan.settle.0;
+        let bar = ProgressBar::new(u64::try_from(total.as_millis()).unwrap_or(u64::MAX));
+        let template = "{prefix} {bar:40} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(format!("{name} · {backend}"));
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                let (elapsed, operations) = progress.read();
+                bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+                let (now, end) = (elapsed.as_secs_f64(), total.as_secs_f64());
+                bar.set_message(format!("{now:.1} of {end:.0} s · {operations} operations"));
+                std::thread::park_timeout(SHOWN_EVERY);
+            }
+            bar.finish_and_clear();
+        });
+        Self { over, thread }
+    }
+
+    fn end(self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
+        // Whether a line could be drawn decides nothing.
+        let _ = self.thread.join();
+    }
+}
+
+const SHOWN_EVERY: Duration = Duration::from_millis(100);

@@ -1,0 +1,151 @@
+//! The messages of a gRPC stream: cuts a body at the length prefixes and looks no further.
+
+use super::body::reason;
+use crate::fate::Corruption;
+use crate::timer;
+use bytes::{Buf, Bytes, BytesMut};
+use h2::Reason;
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::time::Duration;
+
+/// One message, with its prefix.
+pub(super) struct Message {
+    pub(super) frame: Bytes,
+    /// When its last byte arrived.
+    pub(super) arrival: Duration,
+}
+
+impl Message {
+    /// The payload's size in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.frame.len() - PREFIX
+    }
+}
+
+/// The frame with its payload corrupted, if so fated.
+pub(super) fn corrupted(frame: &Bytes, corruption: Option<Corruption>) -> Bytes {
+    let Some(corruption) = corruption else {
+        return frame.clone();
+    };
+    let mut frame = BytesMut::from(&frame[..]);
+    corruption.apply(&mut frame[PREFIX..]);
+    frame.freeze()
+}
+
+/// What comes next on a stream.
+pub(super) enum Part {
+    Message(Message),
+    End(Option<HeaderMap>),
+}
+
+/// How a stream begins.
+pub(super) enum Opening {
+    /// It is one message, or none, and its end.
+    Whole(Option<Message>, Option<HeaderMap>),
+    /// It goes on after these.
+    Begun(Vec<Message>),
+}
+
+/// Reads the messages of a body.
+pub(super) struct Reader {
+    body: Incoming,
+    chunk: Bytes,
+    partial: BytesMut,
+    arrival: Duration,
+    limit: usize,
+}
+
+impl Reader {
+    /// Reads messages of at most `limit` bytes.
+    pub(super) fn new(body: Incoming, limit: usize) -> Self {
+        Self {
+            body,
+            chunk: Bytes::new(),
+            partial: BytesMut::new(),
+            arrival: Duration::ZERO,
+            limit,
+        }
+    }
+
+    /// Tells one message from many. Waits no longer than `patience` for what comes next; without it, to the end.
+    pub(super) async fn open(&mut self, patience: Option<Duration>) -> Result<Opening, h2::Error> {
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            let next = match patience {
+                None => self.next().await,
+                Some(patience) => match tokio::time::timeout(patience, self.next()).await {
+                    Ok(next) => next,
+                    Err(_) => break,
+                },
+            };
+            match next? {
+                Part::Message(message) => seen.push(message),
+                Part::End(trailers) => return Ok(Opening::Whole(seen.pop(), trailers)),
+            }
+        }
+        Ok(Opening::Begun(seen))
+    }
+
+    /// The next message, or the end. Nothing is lost if the future is dropped.
+    pub(super) async fn next(&mut self) -> Result<Part, h2::Error> {
+        loop {
+            if let Some(frame) = self.cut()? {
+                let arrival = self.arrival;
+                return Ok(Part::Message(Message { frame, arrival }));
+            }
+            let trailers = match self.body.frame().await {
+                None => None,
+                Some(Err(error)) => return Err(reason(&error).into()),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        self.arrival = timer::now();
+                        self.chunk = data;
+                        continue;
+                    }
+                    Err(other) => other.into_trailers().ok(),
+                },
+            };
+            return if self.partial.is_empty() {
+                Ok(Part::End(trailers))
+            } else {
+                Err(Reason::INTERNAL_ERROR.into())
+            };
+        }
+    }
+
+    fn cut(&mut self) -> Result<Option<Bytes>, h2::Error> {
+        if self.partial.is_empty()
+            && let Some(length) = self.length(&self.chunk)?
+            && length <= self.chunk.len()
+        {
+            return Ok(Some(self.chunk.split_to(length)));
+        }
+        while !self.chunk.is_empty() {
+            let goal = self.length(&self.partial)?.unwrap_or(PREFIX);
+            let missing = (goal - self.partial.len()).min(self.chunk.len());
+            self.partial.extend_from_slice(&self.chunk[..missing]);
+            self.chunk.advance(missing);
+            if self.length(&self.partial)? == Some(self.partial.len()) {
+                return Ok(Some(self.partial.split().freeze()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The length, prefix included, of the message that these bytes begin.
+    fn length(&self, bytes: &[u8]) -> Result<Option<usize>, h2::Error> {
+        let Some(&[_, a, b, c, d]) = bytes.first_chunk::<PREFIX>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length > self.limit {
+            return Err(Reason::ENHANCE_YOUR_CALM.into());
+        }
+        Ok(Some(PREFIX + length))
+    }
+}
+
+/// gRPC's prefix: a flag and the payload's length.
+const PREFIX: usize = 5;

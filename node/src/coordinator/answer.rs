@@ -1,0 +1,38 @@
+//! What a client is told of versions that replicas hold.
+
+use crate::context::Context;
+use crate::request::{Answer, AnsweredVersion};
+use crate::versioning::Versions;
+use bytes::Bytes;
+use tidemark_proto::id::{NodeId, OperationId};
+
+/// The reply that lists `versions` under a context. A write that a retry stamped twice is listed once.
+pub(super) fn answer(
+    context: &Context<'_>,
+    versions: &Versions,
+    covered: Bytes,
+    answered: Vec<NodeId>,
+) -> Answer {
+    let mut listed: Vec<AnsweredVersion> = Vec::with_capacity(versions.len());
+    for version in versions {
+        let operation = OperationId::from_bits(version.operation);
+        let Some(value) = &version.value else {
+            continue;
+        };
+        if listed.iter().all(|other| other.operation != operation) {
+            let clock = context.versioning.describe(&version.clock);
+            listed.push(AnsweredVersion {
+                value: value.clone(),
+                operation,
+                clock,
+            });
+        }
+    }
+    Answer {
+        versions: listed,
+        clock: context.versioning.describe(&covered),
+        context: covered,
+        answered,
+        coordinator: Some(context.id),
+    }
+}

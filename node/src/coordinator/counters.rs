@@ -1,0 +1,33 @@
+//! The numbers that a coordinator stamps with for keys of which it holds no replica.
+//!
+//! Each key counts for itself, so that a clock which has seen all of them is one run. When the table is full, all
+//! counters are forgotten at once and a new epoch begins: a new actor, whose numbers cannot be mistaken for old ones.
+
+use crate::context::Context;
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+use tidemark_proto::id::Actor;
+
+#[derive(Default)]
+pub(super) struct Counters {
+    epochs_over: u32,
+    /// Never iterated.
+    last: HashMap<Bytes, u32, FixedState>,
+}
+
+impl Counters {
+    /// The next number for a key, and the actor that counts.
+    pub(super) fn next(&mut self, context: &Context<'_>, key: &Bytes) -> (Actor, u32) {
+        if self.last.len() >= context.limits.counters as usize && !self.last.contains_key(key) {
+            self.epochs_over += 1;
+            self.last.clear();
+        }
+        let last = self.last.entry(key.clone()).or_default();
+        *last += 1;
+        (
+            Actor::new(context.id, context.life, 1 + self.epochs_over),
+            *last,
+        )
+    }
+}

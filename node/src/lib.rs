@@ -1,0 +1,17 @@
+//! One node of the store: a pure library that decides, with a thin shell. Outside the shell it knows nothing of
+//! clocks, threads, sockets or ambient chance.
+
+pub mod chance;
+pub mod context;
+pub mod coordinator;
+pub mod dot_set;
+pub mod membership;
+pub mod partitioner;
+pub mod repair;
+pub mod replica;
+pub mod replication;
+pub mod request;
+#[cfg(feature = "server")]
+pub mod server;
+pub mod storage;
+pub mod versioning;

@@ -1,0 +1,95 @@
+//! A ring of 360 slots with one position a node: a key goes to slot hash mod 360, and on to the next N nodes clockwise.
+//!
+//! The layout of a course project in the manner of Dynamo; with one position a node the shares of keys are uneven
+//! (DeCandia et al., Dynamo, SOSP 2007, §4.2, says why). A node's slot is the hash of its name mod 360, or the next
+//! free one.
+
+use super::{Build, Partitioner, PreferenceList, position};
+use serde::{Deserialize, Serialize};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve};
+
+/// See the module.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "slot-ring",
+    about: "360 slots, one position a node, hash mod 360",
+    promises: &[Promise::PlacesEveryKey],
+    resolve: resolve::<SlotRingOptions>,
+    build,
+};
+
+/// It has no options.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlotRingOptions {}
+
+struct SlotRing {
+    /// Sorted by slot; no slot twice.
+    nodes: Vec<(u16, NodeId)>,
+}
+
+impl Partitioner for SlotRing {
+    fn preference(&self, key: &[u8], n: usize) -> PreferenceList {
+        let slot = slot(key);
+        let start = self.nodes.partition_point(|(taken, _)| *taken < slot);
+        let clockwise = self.nodes[start..].iter().chain(&self.nodes[..start]);
+        clockwise.take(n).map(|(_, node)| *node).collect()
+    }
+}
+
+fn build(
+    options: &Options,
+    _seed: u64,
+    nodes: &[NodeId],
+) -> Result<Box<dyn Partitioner>, OptionError> {
+    let SlotRingOptions {} = parse(options)?;
+    if nodes.len() > usize::from(SLOTS) {
+        let count = nodes.len();
+        return Err(OptionError(format!(
+            "{count} nodes do not fit {SLOTS} slots"
+        )));
+    }
+    let mut taken: Vec<(u16, NodeId)> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let wanted = slot(node.to_string().as_bytes());
+        let free = (0..SLOTS)
+            .map(|step| (wanted + step) % SLOTS)
+            .find(|slot| taken.iter().all(|(other, _)| other != slot));
+        taken.extend(free.map(|slot| (slot, *node)));
+    }
+    taken.sort_unstable();
+    Ok(Box::new(SlotRing { nodes: taken }))
+}
+
+fn slot(name: &[u8]) -> u16 {
+    u16::try_from(position(name) % u128::from(SLOTS)).expect("a slot is less than 360")
+}
+
+const SLOTS: u16 = 360;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_to_the_next_node_clockwise() {
+        let (a, b) = (NodeId::node(1), NodeId::node(2));
+        let key_slot = slot(b"key");
+        let ring = SlotRing {
+            nodes: vec![(key_slot, a), (key_slot + 1, b)],
+        };
+        assert_eq!(
+            ring.preference(b"key", 2).as_slice(),
+            [a, b],
+            "its own slot counts"
+        );
+        let ring = SlotRing {
+            nodes: vec![(key_slot - 1, a), (key_slot + 1, b)],
+        };
+        assert_eq!(
+            ring.preference(b"key", 2).as_slice(),
+            [b, a],
+            "the ring closes"
+        );
+    }
+}

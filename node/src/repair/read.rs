@@ -1,0 +1,65 @@
+//! Read repair: a replica whose answer to a read was behind is sent what the others hold, after the client's reply.
+//!
+//! Reference: DeCandia et al., Dynamo, SOSP 2007, §5.
+
+use super::{Build, FinishedRead, Repair};
+use crate::context::Context;
+use crate::versioning::Versions;
+use serde::{Deserialize, Serialize};
+use tidemark_proto::message::{Message, Method};
+use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve};
+use tidemark_proto::wire;
+
+/// See the module.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "read",
+    about: "replicas whose answer to a read was behind are sent what they miss, after the reply",
+    promises: &[Promise::RepairsWhatIsRead],
+    resolve: resolve::<ReadRepair>,
+    build: |options: &Options| Ok(Box::new(parse::<ReadRepair>(options)?)),
+};
+
+/// When it repairs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadRepair {
+    /// Whether the client waits for it.
+    #[serde(default)]
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Mode {
+    /// The client does not wait.
+    #[default]
+    Asynchronous,
+}
+
+impl Repair for ReadRepair {
+    fn read_finished(&mut self, context: &mut Context<'_>, read: &FinishedRead) {
+        let Mode::Asynchronous = self.mode;
+        let merged = read
+            .answers
+            .iter()
+            .fold(Versions::new(), |merged, (_, versions)| {
+                context.versioning.sync(&merged, versions)
+            });
+        for (node, _) in read
+            .answers
+            .iter()
+            .filter(|(_, versions)| *versions != merged)
+        {
+            if *node == context.id {
+                context.hold(&read.key, &merged, read.operation, Method::Repair);
+            } else {
+                let repair = wire::Repair {
+                    key: read.key.clone(),
+                    versions: merged.clone(),
+                    operation: read.operation.bits(),
+                };
+                context.send(*node, Message::Repair(repair));
+            }
+        }
+    }
+}

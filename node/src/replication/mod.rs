@@ -1,0 +1,31 @@
+//! How a write reaches its replicas and a read finds them: the seam of replication strategies.
+
+mod strict;
+
+use crate::context::Context;
+use crate::request::{Request, Ticket};
+use std::time::Duration;
+use tidemark_proto::id::NodeId;
+use tidemark_proto::message::Message;
+use tidemark_proto::registry::{Entry, OptionError, Options};
+
+/// A way of coordinating requests.
+pub trait Replication: Send {
+    /// A client asks.
+    fn request(&mut self, context: &mut Context<'_>, ticket: Ticket, request: Request);
+
+    /// A peer answers, or asks this node to coordinate; what every replica does is done elsewhere.
+    fn message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message);
+
+    /// The alarm is due.
+    fn timeout(&mut self, context: &mut Context<'_>);
+
+    /// When it will be due next.
+    fn next_timeout(&self) -> Option<Duration>;
+}
+
+/// How an entry is built from its options.
+pub type Build = fn(&Options) -> Result<Box<dyn Replication>, OptionError>;
+
+/// Every replication strategy.
+pub const ENTRIES: &[Entry<Build>] = &[strict::ENTRY];

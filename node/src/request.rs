@@ -1,0 +1,495 @@
+//! What a client asks of a node and what it is told, in the core's own words.
+
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::time::Duration;
+use tidemark_proto::id::{Actor, NodeId, OperationId};
+use tidemark_proto::wire;
+
+/// Stands for a client's open call; the reply carries it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A client's request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The operation it belongs to; none: the coordinator names one.
+    pub operation: OperationId,
+    /// Of which key.
+    pub key: Bytes,
+    /// How long to wait for the quorum; none: the cluster's timeout.
+    pub timeout: Option<Duration>,
+    /// What is asked.
+    pub call: Call,
+}
+
+/// What a request asks for; absent quorums are the cluster's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// Read every concurrent version.
+    Get {
+        /// How many replicas must answer.
+        read_quorum: Option<u32>,
+    },
+    /// Write a value.
+    Put {
+        /// What to write.
+        value: Bytes,
+        /// What the write supersedes; empty: nothing.
+        context: Bytes,
+        /// How many replicas must acknowledge.
+        write_quorum: Option<u32>,
+        /// XXH3 of the value; none: not checked.
+        checksum: Option<u64>,
+        /// Whether to answer what the coordinator holds after the write.
+        siblings: Siblings,
+    },
+    /// Write a tombstone.
+    Delete {
+        /// What the delete supersedes; empty: what a read quorum holds now.
+        context: Bytes,
+        /// How many replicas must answer the read that an empty context asks for.
+        read_quorum: Option<u32>,
+        /// How many replicas must acknowledge.
+        write_quorum: Option<u32>,
+    },
+}
+
+/// Whether a put answers the versions held after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Siblings {
+    /// The reply and its context cover the write alone.
+    Omitted,
+    /// The reply lists them and its context covers them.
+    Returned,
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Of a get.
+    Got(Answer),
+    /// Of a put or a delete; the versions are empty unless siblings were asked for.
+    Written(Answer),
+    /// It was not carried out, or not in time.
+    Refused(Refusal),
+}
+
+/// What came of a request that was carried out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Concurrent versions, tombstones left out, in a stable order.
+    pub versions: Vec<AnsweredVersion>,
+    /// Covers them, and tombstones too.
+    pub context: Bytes,
+    /// The context in readable form.
+    pub clock: Vec<(Actor, u64)>,
+    /// The replicas that had answered, in the order in which they did.
+    pub answered: Vec<NodeId>,
+    /// Who coordinated; none only in a malformed message.
+    pub coordinator: Option<NodeId>,
+}
+
+/// A version as a client sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnsweredVersion {
+    /// What was written.
+    pub value: Bytes,
+    /// By which operation.
+    pub operation: OperationId,
+    /// Its clock in readable form.
+    pub clock: Vec<(Actor, u64)>,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind of reason.
+    pub code: Code,
+    /// The thing, the value and the choices.
+    pub message: Cow<'static, str>,
+}
+
+/// The kinds of refusal, with gRPC's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// A field is out of its bounds.
+    InvalidArgument = 3,
+    /// The quorum did not answer in time: a write may still take effect.
+    DeadlineExceeded = 4,
+    /// A limit is reached.
+    ResourceExhausted = 8,
+    /// The cluster is not laid out for it.
+    FailedPrecondition = 9,
+    /// The node is not able to serve now.
+    Unavailable = 14,
+    /// A value does not match its checksum.
+    DataLoss = 15,
+}
+
+impl Code {
+    const ALL: [Self; 6] = [
+        Self::InvalidArgument,
+        Self::DeadlineExceeded,
+        Self::ResourceExhausted,
+        Self::FailedPrecondition,
+        Self::Unavailable,
+        Self::DataLoss,
+    ];
+
+    /// The name that the gRPC specification gives it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DataLoss => "DATA_LOSS",
+        }
+    }
+
+    /// Whether a write that was refused so may take effect all the same.
+    #[must_use]
+    pub fn leaves_unknown(self) -> bool {
+        match self {
+            Self::DeadlineExceeded | Self::Unavailable => true,
+            Self::InvalidArgument
+            | Self::ResourceExhausted
+            | Self::FailedPrecondition
+            | Self::DataLoss => false,
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal with its reason.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidArgument, message)
+    }
+}
+
+impl From<wire::GetRequest> for Request {
+    fn from(get: wire::GetRequest) -> Self {
+        Self {
+            operation: OperationId::from_bits(get.operation),
+            key: Bytes::from(get.key),
+            timeout: get.timeout_ms.map(milliseconds),
+            call: Call::Get {
+                read_quorum: get.read_quorum,
+            },
+        }
+    }
+}
+
+impl From<wire::PutRequest> for Request {
+    fn from(put: wire::PutRequest) -> Self {
+        Self {
+            operation: OperationId::from_bits(put.operation),
+            key: Bytes::from(put.key),
+            timeout: put.timeout_ms.map(milliseconds),
+            call: Call::Put {
+                value: put.value,
+                context: put.context,
+                write_quorum: put.write_quorum,
+                checksum: put.checksum,
+                siblings: if put.return_siblings {
+                    Siblings::Returned
+                } else {
+                    Siblings::Omitted
+                },
+            },
+        }
+    }
+}
+
+impl From<wire::DeleteRequest> for Request {
+    fn from(delete: wire::DeleteRequest) -> Self {
+        Self {
+            operation: OperationId::from_bits(delete.operation),
+            key: Bytes::from(delete.key),
+            timeout: delete.timeout_ms.map(milliseconds),
+            call: Call::Delete {
+                context: delete.context,
+                read_quorum: delete.read_quorum,
+                write_quorum: delete.write_quorum,
+            },
+        }
+    }
+}
+
+impl From<wire::forward::Call> for Request {
+    fn from(call: wire::forward::Call) -> Self {
+        match call {
+            wire::forward::Call::Get(get) => get.into(),
+            wire::forward::Call::Put(put) => put.into(),
+            wire::forward::Call::Delete(delete) => delete.into(),
+        }
+    }
+}
+
+impl TryFrom<Request> for wire::forward::Call {
+    type Error = Refusal;
+
+    /// Only text is a key on the wire.
+    fn try_from(request: Request) -> Result<Self, Refusal> {
+        let key = String::from_utf8(request.key.to_vec())
+            .map_err(|_| Refusal::invalid("the key is not UTF-8 text"))?;
+        let operation = request.operation.bits();
+        let timeout_ms = request.timeout.map(|timeout| {
+            // Rounded up: a forwarded request must not be given less time than was asked for.
+            u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+        });
+        Ok(match request.call {
+            Call::Get { read_quorum } => Self::Get(wire::GetRequest {
+                key,
+                read_quorum,
+                timeout_ms,
+                operation,
+            }),
+            Call::Put {
+                value,
+                context,
+                write_quorum,
+                checksum,
+                siblings,
+            } => Self::Put(wire::PutRequest {
+                key,
+                value,
+                context,
+                write_quorum,
+                timeout_ms,
+                operation,
+                checksum,
+                return_siblings: siblings == Siblings::Returned,
+            }),
+            Call::Delete {
+                context,
+                read_quorum,
+                write_quorum,
+            } => Self::Delete(wire::DeleteRequest {
+                key,
+                context,
+                write_quorum,
+                timeout_ms,
+                operation,
+                read_quorum,
+            }),
+        })
+    }
+}
+
+impl From<Answer> for wire::GetReply {
+    fn from(answer: Answer) -> Self {
+        Self {
+            found: !answer.versions.is_empty(),
+            clock: clock_to_wire(&answer.clock),
+            versions: versions_to_wire(answer.versions),
+            context: answer.context,
+            answered: names(&answer.answered),
+            coordinator: answer
+                .coordinator
+                .map(|node| node.to_string())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Answer> for wire::PutReply {
+    fn from(answer: Answer) -> Self {
+        Self {
+            clock: clock_to_wire(&answer.clock),
+            siblings: versions_to_wire(answer.versions),
+            context: answer.context,
+            answered: names(&answer.answered),
+            coordinator: answer
+                .coordinator
+                .map(|node| node.to_string())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl From<wire::GetReply> for Answer {
+    fn from(reply: wire::GetReply) -> Self {
+        Self {
+            versions: versions_from_wire(reply.versions),
+            context: reply.context,
+            clock: clock_from_wire(&reply.clock),
+            answered: nodes(&reply.answered),
+            coordinator: reply.coordinator.parse().ok(),
+        }
+    }
+}
+
+impl From<wire::PutReply> for Answer {
+    fn from(reply: wire::PutReply) -> Self {
+        Self {
+            versions: versions_from_wire(reply.siblings),
+            context: reply.context,
+            clock: clock_from_wire(&reply.clock),
+            answered: nodes(&reply.answered),
+            coordinator: reply.coordinator.parse().ok(),
+        }
+    }
+}
+
+impl From<Reply> for wire::forward_reply::Result {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Got(answer) => Self::Get(answer.into()),
+            Reply::Written(answer) => Self::Put(answer.into()),
+            Reply::Refused(refusal) => Self::Refusal(wire::Refusal {
+                code: refusal.code as u32,
+                message: refusal.message.into_owned(),
+            }),
+        }
+    }
+}
+
+impl From<wire::forward_reply::Result> for Reply {
+    fn from(result: wire::forward_reply::Result) -> Self {
+        match result {
+            wire::forward_reply::Result::Get(reply) => Self::Got(reply.into()),
+            wire::forward_reply::Result::Put(reply) => Self::Written(reply.into()),
+            wire::forward_reply::Result::Refusal(refusal) => {
+                let code = Code::ALL
+                    .into_iter()
+                    .find(|code| *code as u32 == refusal.code);
+                Self::Refused(Refusal::new(
+                    code.unwrap_or(Code::Unavailable),
+                    refusal.message,
+                ))
+            }
+        }
+    }
+}
+
+fn milliseconds(number: u32) -> Duration {
+    Duration::from_millis(number.into())
+}
+
+fn names(nodes: &[NodeId]) -> Vec<String> {
+    nodes.iter().map(NodeId::to_string).collect()
+}
+
+fn nodes(names: &[String]) -> Vec<NodeId> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn clock_to_wire(clock: &[(Actor, u64)]) -> Vec<wire::ClockEntry> {
+    let entry = |&(actor, counter): &(Actor, u64)| wire::ClockEntry {
+        actor: actor.to_string(),
+        counter,
+    };
+    clock.iter().map(entry).collect()
+}
+
+fn clock_from_wire(clock: &[wire::ClockEntry]) -> Vec<(Actor, u64)> {
+    clock
+        .iter()
+        .filter_map(|entry| Some((entry.actor.parse().ok()?, entry.counter)))
+        .collect()
+}
+
+fn versions_to_wire(versions: Vec<AnsweredVersion>) -> Vec<wire::Version> {
+    let convert = |version: AnsweredVersion| wire::Version {
+        value: version.value,
+        clock: clock_to_wire(&version.clock),
+        operation: version.operation.bits(),
+    };
+    versions.into_iter().map(convert).collect()
+}
+
+fn versions_from_wire(versions: Vec<wire::Version>) -> Vec<AnsweredVersion> {
+    let convert = |version: wire::Version| AnsweredVersion {
+        value: version.value,
+        clock: clock_from_wire(&version.clock),
+        operation: OperationId::from_bits(version.operation),
+    };
+    versions.into_iter().map(convert).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this fails, a forwarded request is not the one that the client made.
+    #[test]
+    fn a_forwarded_request_arrives_as_it_left() {
+        let bytes = Bytes::from_static;
+        let calls = [
+            Call::Get {
+                read_quorum: Some(2),
+            },
+            Call::Put {
+                value: bytes(b"value"),
+                context: bytes(b"context"),
+                write_quorum: None,
+                checksum: Some(7),
+                siblings: Siblings::Returned,
+            },
+            Call::Delete {
+                context: bytes(b""),
+                read_quorum: Some(1),
+                write_quorum: Some(3),
+            },
+        ];
+        for call in calls {
+            let request = Request {
+                operation: OperationId::new(NodeId::client(1), 2),
+                key: bytes(b"key"),
+                timeout: Some(Duration::from_millis(20)),
+                call,
+            };
+            let wire = wire::forward::Call::try_from(request.clone()).unwrap();
+            assert_eq!(Request::from(wire), request);
+        }
+        let call = Call::Get { read_quorum: None };
+        let key = bytes(b"\xff");
+        let request = Request {
+            operation: OperationId::NONE,
+            key,
+            timeout: None,
+            call,
+        };
+        assert!(
+            wire::forward::Call::try_from(request).is_err(),
+            "only text is a key"
+        );
+    }
+
+    /// If this fails, a client learns something else through a node that forwarded than the coordinator said.
+    #[test]
+    fn a_forwarded_reply_arrives_as_it_left() {
+        let clock = vec![(Actor::new(NodeId::node(1), 2, 1), 3)];
+        let version = AnsweredVersion {
+            value: Bytes::from_static(b"value"),
+            operation: OperationId::new(NodeId::client(1), 2),
+            clock: clock.clone(),
+        };
+        let answer = Answer {
+            versions: vec![version],
+            context: Bytes::from_static(b"context"),
+            clock,
+            answered: vec![NodeId::node(2), NodeId::node(1)],
+            coordinator: Some(NodeId::gateway(1)),
+        };
+        let refusals = Code::ALL.map(|code| Reply::Refused(Refusal::new(code, code.name())));
+        for reply in [Reply::Got(answer.clone()), Reply::Written(answer)]
+            .into_iter()
+            .chain(refusals)
+        {
+            let wire = wire::forward_reply::Result::from(reply.clone());
+            assert_eq!(Reply::from(wire), reply);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The gRPC door: the client service, the peers' streams, reflection and health, on one listener.
+
+use super::Reception;
+use super::peer::Peers;
+use crate::replica::Limits;
+use crate::request::{Call, Refusal, Reply};
+use bytes::Bytes;
+use tidemark_proto::wire;
+use tidemark_proto::wire::kv_server::{self, Kv, KvServer};
+use tidemark_proto::wire::peer_server;
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Error, Server};
+use tonic::{Code, Request, Response, Status};
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{self, HealthServer};
+use tonic_health::server::{HealthReporter, HealthService};
+
+/// Serves until the peers' streams are told to stop and all connections are closed.
+pub(in crate::server) async fn open(
+    listener: TcpListener,
+    reception: &Reception,
+    peers: Peers,
+    health: &HealthReporter,
+) -> Result<(), Error> {
+    set_health(health, ServingStatus::Serving).await;
+    let mut stopping = peers.stopping.clone();
+    let kv = KvServer::new(Clients(reception.clone()))
+        .max_decoding_message_size(request_bytes(&peers.limits));
+    let health = HealthService::from_health_reporter(health.clone());
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name(kv_server::SERVICE_NAME)
+            .with_service_name(peer_server::SERVICE_NAME)
+            .with_service_name(health_server::SERVICE_NAME)
+    };
+    Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .http2_max_pending_accept_reset_streams(Some(STREAMS as usize))
+        .http2_max_local_error_reset_streams(Some(STREAMS as usize))
+        .add_service(kv)
+        .add_service(peers)
+        .add_service(HealthServer::new(health))
+        .add_service(reflection().build_v1().expect(COMPILED))
+        .add_service(reflection().build_v1alpha().expect(COMPILED))
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            async move {
+                let _ = stopping.wait_for(|stop| *stop).await;
+            },
+        )
+        .await
+}
+
+/// Tells health checks how the node and its client service are.
+pub(in crate::server) async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    for service in ["", kv_server::SERVICE_NAME] {
+        health.set_service_status(service, status).await;
+    }
+}
+
+struct Clients(Reception);
+
+#[tonic::async_trait]
+impl Kv for Clients {
+    async fn get(
+        &self,
+        request: Request<wire::GetRequest>,
+    ) -> Result<Response<wire::GetReply>, Status> {
+        match self.0.ask(request.into_inner().into()).await {
+            Reply::Got(answer) => Ok(Response::new(answer.into())),
+            reply => Err(refused(reply)),
+        }
+    }
+
+    async fn put(
+        &self,
+        request: Request<wire::PutRequest>,
+    ) -> Result<Response<wire::PutReply>, Status> {
+        self.write(request.into_inner().into()).await
+    }
+
+    async fn delete(
+        &self,
+        request: Request<wire::DeleteRequest>,
+    ) -> Result<Response<wire::PutReply>, Status> {
+        self.write(request.into_inner().into()).await
+    }
+}
+
+impl Clients {
+    async fn write(
+        &self,
+        mut request: crate::request::Request,
+    ) -> Result<Response<wire::PutReply>, Status> {
+        if let Call::Put { value, .. } = &mut request.call {
+            // A slice would keep the call's whole receive buffer for as long as the value is stored.
+            *value = Bytes::copy_from_slice(value);
+        }
+        match self.0.ask(request).await {
+            Reply::Written(answer) => Ok(Response::new(answer.into())),
+            reply => Err(refused(reply)),
+        }
+    }
+}
+
+/// The status for a reply that does not answer the call.
+fn refused(reply: Reply) -> Status {
+    match reply {
+        Reply::Refused(Refusal { code, message }) => {
+            Status::new(Code::from_i32(code as i32), message)
+        }
+        Reply::Got(_) | Reply::Written(_) => Status::internal("the reply is to another call"),
+    }
+}
+
+/// A client's request at its largest, with room to be a little too large: the node's own refusal says by how much.
+fn request_bytes(limits: &Limits) -> usize {
+    2 * (limits.value_bytes as usize + limits.key_bytes as usize) + CONTEXT_BYTES
+}
+
+/// Room for a request's context: far more actors than a run has.
+const CONTEXT_BYTES: usize = 1 << 20;
+/// Calls open at once on a connection; as many may be cancelled before they were begun without costing the connection.
+const STREAMS: u32 = 1 << 16;
+/// What a sender may have under way before it has to wait: a hundred milliseconds of a busy link, many times over.
+const STREAM_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+const COMPILED: &str = "the compiler wrote these descriptors";

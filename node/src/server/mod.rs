@@ -1,0 +1,164 @@
+//! The shell: a driver on its own thread, a link to every other node, and the door by which clients and peers come in.
+
+mod door;
+mod driver;
+mod frames;
+mod link;
+
+use crate::replica::{self, Config, ConfigError, Replica};
+use door::{Reception, grpc, peer::Peers};
+use driver::Driver;
+use link::Links;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::Event;
+use tidemark_proto::id::{NodeId, OperationId};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// What one node's process is told.
+pub struct Settings {
+    /// What the nodes of the cluster are to be.
+    pub config: Config,
+    /// Which of them this is.
+    pub id: NodeId,
+    /// Which of its lives this is, from 1.
+    pub life: u32,
+    /// Where to dial each other node, host:port: the listener of the directed link to it.
+    pub links: BTreeMap<NodeId, String>,
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+/// Takes what a node notes; must be cheap and never wait.
+pub type Note = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Why a node cannot serve, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It cannot be built.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A link has no address.
+    #[error("the link to {to} cannot be dialled at {address:?}: {error}; write host:port")]
+    Link {
+        /// The other node.
+        to: NodeId,
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        error: tonic::transport::Error,
+    },
+    /// The driver's thread cannot be started.
+    #[error("the driver's thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// The listener failed.
+    #[error("the listener failed: {0}")]
+    Listener(#[from] tonic::transport::Error),
+    /// The driver's thread died of a bug, or the door closed by itself.
+    #[error("the {0} of {1} has ended though nobody asked it to")]
+    Ended(&'static str, NodeId),
+}
+
+/// Serves as one node until `shutdown`. Then new calls are refused, those in flight get their answers, and what was
+/// stored is synced.
+///
+/// # Errors
+/// The node cannot be built from its settings, or a part of it fails.
+pub async fn serve(
+    listener: TcpListener,
+    settings: Settings,
+    note: Note,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let Settings {
+        config,
+        id,
+        life,
+        links,
+        clock,
+    } = settings;
+    let reporter = Reporter { id, clock, note };
+    let replica = Replica::new(&config, id, life, replica::storage(&config)?)?;
+    let mut lanes = JoinSet::new();
+    let outgoing = Links::open(&links, &config, &reporter, &mut lanes)?;
+    let driver = Driver::new(replica, outgoing, reporter.clone());
+    let (inbox, thread, died) = driver
+        .start(config.limits.queue)
+        .map_err(ServeError::Thread)?;
+
+    let health = HealthReporter::new();
+    let (stop, stopping) = watch::channel(false);
+    let reception = Reception::new(inbox.clone());
+    let peers = Peers {
+        known: links.into_keys().collect(),
+        inbox: inbox.clone(),
+        stopping,
+        reporter,
+        limits: config.limits.clone(),
+    };
+    let mut server = pin!(grpc::open(listener, &reception, peers, &health));
+    let closing = async {
+        shutdown.await;
+        grpc::set_health(&health, ServingStatus::NotServing).await;
+        let closed = timeout(ANSWERED_WITHIN, reception.close()).await;
+        stop.send_replace(true);
+        closed
+    };
+    let _closed = tokio::select! {
+        closed = closing => closed,
+        ended = &mut server => {
+            ended?;
+            return Err(ServeError::Ended("listener", id));
+        }
+        _ = died => return Err(ServeError::Ended("driver", id)),
+    };
+    // What does not end by itself in time ends when it is dropped: none of it is owed to anybody.
+    let _ = timeout(DRAINED_WITHIN, server).await;
+    let joined = spawn_blocking(move || {
+        inbox.stop();
+        thread.join()
+    });
+    if !matches!(joined.await, Ok(Ok(()))) {
+        return Err(ServeError::Ended("driver", id));
+    }
+    let _ = timeout(DRAINED_WITHIN, lanes.join_all()).await;
+    Ok(())
+}
+
+/// Notes what this node's shell sees.
+#[derive(Clone)]
+struct Reporter {
+    id: NodeId,
+    clock: Clock,
+    note: Note,
+}
+
+impl Reporter {
+    fn note(&self, event: Event) {
+        (self.note)(event);
+    }
+
+    fn refuse(&self, operation: OperationId, reason: impl Into<Cow<'static, str>>) {
+        self.note(Event::Refused {
+            at: self.clock.elapsed(),
+            node: self.id,
+            operation,
+            reason: reason.into(),
+        });
+    }
+}
+
+/// How long calls in flight may take when the node shuts down.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+/// How long connections, and afterwards links, may take to carry what was handed to them.
+const DRAINED_WITHIN: Duration = Duration::from_millis(200);

@@ -1,0 +1,129 @@
+//! Which strategies a cluster is made of.
+
+use crate::harness::{Shape, options};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::BTreeSet;
+use tidemark_node::replica::{Choice, Config, Limits};
+use tidemark_node::{membership, partitioner, repair, replication, storage, versioning};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::{Entry, Promise};
+
+/// The parts that strategies are drawn for; versioning and replication are gone through.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) shape: Shape,
+    seed: u64,
+    partitioner: Index,
+    membership: Index,
+    storage: Index,
+    repairs: Vec<bool>,
+    /// Who coordinates, where a strategy leaves the choice.
+    coordinator: &'static str,
+}
+
+impl Layout {
+    pub(crate) fn configs(&self) -> impl Iterator<Item = Config> + '_ {
+        versioning::ENTRIES.iter().flat_map(move |versioning| {
+            let configs = replication::ENTRIES.iter();
+            configs.map(move |replication| self.config(versioning, replication))
+        })
+    }
+
+    fn config(
+        &self,
+        versioning: &Entry<versioning::Build>,
+        replication: &Entry<replication::Build>,
+    ) -> Config {
+        let mut replicating = choice(replication, self.shape);
+        let mut placed = replicating.options.clone();
+        placed.insert("coordinator".to_owned(), self.coordinator.into());
+        if (replication.resolve)(&placed).is_ok() {
+            replicating.options = placed;
+        }
+        let Shape {
+            nodes, gateways, ..
+        } = self.shape;
+        let repairs = repair::ENTRIES
+            .iter()
+            .zip(&self.repairs)
+            .filter(|(_, chosen)| **chosen);
+        Config {
+            seed: self.seed,
+            nodes: (1..=nodes).map(NodeId::node).collect(),
+            gateways: (1..=gateways).map(NodeId::gateway).collect(),
+            partitioner: choice(self.partitioner.get(partitioner::ENTRIES), self.shape),
+            versioning: choice(versioning, self.shape),
+            membership: choice(self.membership.get(membership::ENTRIES), self.shape),
+            replication: replicating,
+            repair: repairs
+                .map(|(entry, _)| choice(entry, self.shape))
+                .collect(),
+            storage: choice(self.storage.get(storage::ENTRIES), self.shape),
+            limits: Limits {
+                // Enough for all keys, or for one: then the counters of coordinators outside begin anew all the time.
+                counters: 1 + u32::from(self.seed.is_multiple_of(2)),
+                ..Limits::default()
+            },
+        }
+    }
+}
+
+fn choice<B>(entry: &Entry<B>, shape: Shape) -> Choice {
+    Choice {
+        kind: entry.name.to_owned(),
+        options: options(entry, shape),
+    }
+}
+
+/// What the strategies of a cluster promise together.
+pub(crate) fn promises(config: &Config) -> BTreeSet<Promise> {
+    fn of<B>(entries: &[Entry<B>], choice: &Choice) -> &'static [Promise] {
+        let mut entries = entries.iter();
+        entries
+            .find(|entry| entry.name == choice.kind)
+            .map_or(&[], |entry| entry.promises)
+    }
+    let mut promises = BTreeSet::new();
+    promises.extend(of(versioning::ENTRIES, &config.versioning));
+    promises.extend(of(replication::ENTRIES, &config.replication));
+    promises.extend(
+        config
+            .repair
+            .iter()
+            .flat_map(|choice| of(repair::ENTRIES, choice)),
+    );
+    promises
+}
+
+pub(crate) fn layout() -> impl Strategy<Value = Layout> {
+    let shape = (3..6u16, 1..3u16, 1..4usize).prop_flat_map(|(nodes, gateways, n)| {
+        (1..=n, 1..=n).prop_map(move |(r, w)| Shape {
+            nodes,
+            gateways,
+            n,
+            r,
+            w,
+        })
+    });
+    let repairs = prop::collection::vec(any::<bool>(), repair::ENTRIES.len());
+    let coordinator = prop::sample::select(&["any", "any", "first", "gateway"][..]);
+    (
+        shape,
+        any::<u64>(),
+        any::<[Index; 3]>(),
+        repairs,
+        coordinator,
+    )
+        .prop_map(
+            |(shape, seed, [partitioner, membership, storage], repairs, coordinator)| Layout {
+                shape,
+                seed,
+                partitioner,
+                membership,
+                storage,
+                repairs,
+                coordinator,
+            },
+        )
+}

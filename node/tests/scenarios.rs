@@ -1,0 +1,450 @@
+//! Scripts with the whole expected conversation: `scenarios/*.txt`, one story a file. `UPDATE=1` rewrites what they
+//! expect, to be read as a diff.
+//!
+//! A block is commands, `----` and what came of them. The commands:
+//!
+//! - `cluster nodes=3 gateways=1 n=3 r=1 w=2 coordinator=any timeout=500ms repair=read`: what is written out is the
+//!   default; `requests`, `siblings` and `counters` set limits, `repair=none` runs none.
+//! - `c1 put x a via n1`, `c1 get x via n1`, `c1 delete x via n1`; then, as wanted, `seen=c1.1` (the context of that
+//!   operation's answer), `quorum=2`, `timeout=100ms`, `siblings` (answer them), `unnamed` (no operation is sent).
+//! - `deliver all` (until nothing is on its way); `deliver`, `drop` or `duplicate` with `n1->n2`, `*->n2`, a method,
+//!   an operation, or several of these: the messages on their way that fit.
+//! - `tick 500ms`; `crash n2`, `restart n2`; `where x` (its preference list), `show x` (what its replicas hold).
+
+mod harness;
+
+use bytes::Bytes;
+use harness::{Cluster, Parcel, Shape, config};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use tidemark_node::replica::Output;
+use tidemark_node::request::{Answer, Call, Reply, Request, Siblings, Ticket};
+use tidemark_node::storage::Kept;
+use tidemark_node::versioning::{self, Versioning, Versions};
+use tidemark_proto::event::Event;
+use tidemark_proto::id::{Actor, NodeId, OperationId};
+use tidemark_proto::message::Message;
+use tidemark_proto::registry::find;
+use tidemark_proto::span::Span;
+
+/// If this fails, nodes say something else to each other or to clients than was reviewed; the diff shows what.
+#[test]
+fn every_scenario_goes_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let files = std::fs::read_dir(folder).expect("the folder is there");
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut differences = String::new();
+    for file in &files {
+        let written = std::fs::read_to_string(file).unwrap();
+        let played = play(&written);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(file, played).unwrap();
+        } else if let Some((number, (expected, came))) = first_difference(&written, &played) {
+            let name = file.file_name().unwrap_or_default().display();
+            writeln!(differences, "{name}:{number}:\n- {expected}\n+ {came}").unwrap();
+        }
+    }
+    assert!(!files.is_empty(), "there are no scenarios");
+    assert!(
+        differences.is_empty(),
+        "\n{differences}UPDATE=1 rewrites what is expected"
+    );
+}
+
+/// The script with what comes of it now.
+fn play(script: &str) -> String {
+    let mut stage = None;
+    let blocks = script.trim_end().split("\n\n").map(|block| {
+        let commands = block.lines().take_while(|line| *line != "----");
+        let commands: Vec<_> = commands.collect();
+        let mut played = commands.join("\n");
+        let mut said = Vec::new();
+        for command in commands.iter().filter(|line| !line.starts_with('#')) {
+            let words: Vec<_> = command.split_whitespace().collect();
+            if words[0] == "cluster" {
+                stage = Some(Stage::new(&words[1..]));
+            } else {
+                let stage = stage.as_mut().expect("a script begins with a cluster");
+                stage.obey(&words);
+                said.append(&mut stage.said);
+            }
+        }
+        if !said.is_empty() {
+            write!(played, "\n----\n{}", said.join("\n")).expect("a string takes it");
+        }
+        played
+    });
+    blocks.collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+/// A cluster, its clients, and what was said since the last command.
+struct Stage {
+    cluster: Cluster,
+    n: usize,
+    versioning: Box<dyn Versioning>,
+    /// How many operations each client has issued.
+    issued: BTreeMap<NodeId, u64>,
+    asked: BTreeMap<Ticket, OperationId>,
+    /// The contexts that operations were answered with.
+    contexts: BTreeMap<OperationId, Bytes>,
+    said: Vec<String>,
+}
+
+impl Stage {
+    fn new(words: &[&str]) -> Self {
+        let number = |name, default| option(words, name).map_or(default, parse);
+        let shape = Shape {
+            nodes: number("nodes", 3),
+            gateways: number("gateways", 1),
+            n: number("n", 3).into(),
+            r: number("r", 1).into(),
+            w: number("w", 2).into(),
+        };
+        let replication = json!({
+            "coordinator": option(words, "coordinator").unwrap_or("any"),
+            "timeout": option(words, "timeout").unwrap_or("500ms"),
+        });
+        let repair = option(words, "repair").unwrap_or("read");
+        let repairs: &[&str] = if repair == "none" { &[] } else { &[repair] };
+        let mut config = config(shape, replication, repairs);
+        config.limits.requests = number("requests", 1_000).into();
+        config.limits.siblings = number("siblings", 1_000).into();
+        config.limits.counters = number("counters", 1_000).into();
+        let versioning = find("versioning", versioning::ENTRIES, &config.versioning.kind)
+            .expect("the cluster has one");
+        Self {
+            versioning: (versioning.build)(&config.versioning.options).expect("it builds"),
+            cluster: Cluster::new(config),
+            n: shape.n,
+            issued: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            contexts: BTreeMap::new(),
+            said: Vec::new(),
+        }
+    }
+
+    fn obey(&mut self, words: &[&str]) {
+        match words {
+            ["deliver", "all"] => {
+                while !self.cluster.bag.is_empty() {
+                    self.deliver(0);
+                }
+            }
+            ["deliver", pattern @ ..] => {
+                // What is sent meanwhile waits behind what was there.
+                let mut left = self.cluster.bag.len();
+                let mut index = 0;
+                while index < left {
+                    if fits(&self.cluster.bag[index], pattern) {
+                        self.deliver(index);
+                        left -= 1;
+                    } else {
+                        index += 1;
+                    }
+                }
+            }
+            ["drop", pattern @ ..] => {
+                let bag = std::mem::take(&mut self.cluster.bag);
+                let (lost, kept) = bag.into_iter().partition(|parcel| fits(parcel, pattern));
+                self.cluster.bag = kept;
+                self.say_of_parcels(&lost, "is lost");
+            }
+            ["duplicate", pattern @ ..] => {
+                let copies: Vec<_> = self
+                    .cluster
+                    .bag
+                    .iter()
+                    .filter(|parcel| fits(parcel, pattern))
+                    .cloned()
+                    .collect();
+                self.say_of_parcels(&copies, "will arrive once more");
+                self.cluster.bag.extend(copies);
+            }
+            ["tick", time] => {
+                for (node, outputs) in self.cluster.wait(parse::<Span>(time).0) {
+                    self.said.push(format!("{node}: its alarm rings"));
+                    self.tell(&outputs);
+                }
+                self.said
+                    .push(format!("it is {}", Span(self.cluster.elapsed)));
+            }
+            ["crash", node] => {
+                let kept = match self.cluster.crash(parse(node)) {
+                    Some(Kept::Everything) => "everything",
+                    Some(Kept::Nothing) => "nothing",
+                    None => panic!("{node} is down"),
+                };
+                self.said.push(format!("{node} dies and keeps {kept}"));
+            }
+            ["restart", node] => {
+                let life = self.cluster.restart(parse(node));
+                self.said.push(format!("{node} begins its life {life}"));
+            }
+            ["where", key] => {
+                let replicas = self.cluster.replicas(key, self.n);
+                self.said.push(format!("{key} is on {}", list(&replicas)));
+            }
+            ["show", key] => {
+                for node in self.cluster.replicas(key, self.n) {
+                    let held = self.versions(&self.cluster.held(node, key));
+                    self.said.push(format!("{node}: {held}"));
+                }
+            }
+            [client, verb, key, rest @ ..] => self.ask(client, verb, key, rest),
+            other => panic!("no command: {}", other.join(" ")),
+        }
+    }
+
+    fn ask(&mut self, client: &str, verb: &str, key: &str, rest: &[&str]) {
+        let issuer: NodeId = parse(client);
+        let issued = self.issued.entry(issuer).or_default();
+        *issued += 1;
+        let operation = OperationId::new(issuer, *issued);
+        let context = option(rest, "seen").map_or_else(Bytes::new, |seen| {
+            let context = self.contexts.get(&parse(seen));
+            context
+                .unwrap_or_else(|| panic!("{seen} was not answered"))
+                .clone()
+        });
+        let quorum = option(rest, "quorum").map(parse);
+        let call = match verb {
+            "get" => Call::Get {
+                read_quorum: quorum,
+            },
+            "put" => Call::Put {
+                value: Bytes::copy_from_slice(rest[0].as_bytes()),
+                context,
+                write_quorum: quorum,
+                checksum: None,
+                siblings: match rest.contains(&"siblings") {
+                    true => Siblings::Returned,
+                    false => Siblings::Omitted,
+                },
+            },
+            "delete" => Call::Delete {
+                context,
+                read_quorum: None,
+                write_quorum: quorum,
+            },
+            other => panic!("clients get, put and delete, and do not {other}"),
+        };
+        let via = rest
+            .iter()
+            .position(|word| *word == "via")
+            .expect("a request goes via a node");
+        let request = Request {
+            operation: if rest.contains(&"unnamed") {
+                OperationId::NONE
+            } else {
+                operation
+            },
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            timeout: option(rest, "timeout").map(|time| parse::<Span>(time).0),
+            call,
+        };
+        self.said
+            .push(format!("{operation} asks {}", rest[via + 1]));
+        // A reply may come at once, so the ticket must be known before the outputs are told.
+        let (ticket, outputs) = self.cluster.ask(parse(rest[via + 1]), request);
+        self.asked.insert(ticket, operation);
+        self.tell(&outputs);
+    }
+
+    fn deliver(&mut self, index: usize) {
+        let parcel = self.cluster.bag[index].clone();
+        self.say_of_parcels(std::slice::from_ref(&parcel), "arrives");
+        let outputs = self.cluster.deliver(index);
+        self.tell(&outputs);
+    }
+
+    fn say_of_parcels(&mut self, parcels: &[Parcel], fate: &str) {
+        for Parcel { from, to, message } in parcels {
+            let (method, operation) = (message.method(), message.operation());
+            self.said
+                .push(format!("{from}->{to} {method} {operation} {fate}"));
+        }
+    }
+
+    fn tell(&mut self, outputs: &[Output]) {
+        for output in outputs {
+            let line = match output {
+                Output::Reply(ticket, reply) => {
+                    let operation = self.asked[ticket];
+                    if let Reply::Got(answer) | Reply::Written(answer) = reply {
+                        self.contexts.insert(operation, answer.context.clone());
+                    }
+                    format!("answers {operation}: {}", self.reply(reply))
+                }
+                Output::Send(to, message) => format!("to {to}: {}", self.message(message)),
+                Output::Note(Event::Stored(stored)) => {
+                    let key = String::from_utf8_lossy(&stored.key);
+                    format!(
+                        "holds {key} of {} ({})",
+                        list(&stored.versions),
+                        stored.method
+                    )
+                }
+                Output::Note(Event::Refused {
+                    operation, reason, ..
+                }) => {
+                    format!("notes of {operation}: {reason}")
+                }
+                Output::Note(other) => format!("notes {other:?}"),
+            };
+            self.said.push(format!("  {line}"));
+        }
+    }
+
+    fn message(&self, message: &Message) -> String {
+        let (method, operation) = (message.method(), message.operation());
+        let (request, body) = match message {
+            Message::Store(m) => (m.request, self.object(&m.key, &m.versions)),
+            Message::StoreReply(m) => (m.request, String::new()),
+            Message::Fetch(m) => (m.request, String::from_utf8_lossy(&m.key).into_owned()),
+            Message::FetchReply(m) => (m.request, self.versions(&m.versions)),
+            Message::Forward(m) => {
+                let request = m.call.clone().map(Request::from);
+                (
+                    m.request,
+                    request.map_or_else(String::new, |request| self.request(&request)),
+                )
+            }
+            Message::ForwardReply(m) => {
+                let reply = m.result.clone().map(Reply::from);
+                (
+                    m.request,
+                    reply.map_or_else(String::new, |reply| self.reply(&reply)),
+                )
+            }
+            Message::Repair(m) => (0, self.object(&m.key, &m.versions)),
+        };
+        // A request's number: its slot, and how often that has been used.
+        let number = match request {
+            0 => String::new(),
+            request => format!(" #{}.{}", request & u64::from(u32::MAX), request >> 32),
+        };
+        let space = if body.is_empty() { "" } else { " " };
+        format!("{method} {operation}{number}{space}{body}")
+    }
+
+    fn request(&self, request: &Request) -> String {
+        let key = String::from_utf8_lossy(&request.key);
+        match &request.call {
+            Call::Get { .. } => format!("get {key}"),
+            Call::Put { value, context, .. } => {
+                let clock = clock(&self.versioning.describe(context));
+                format!(
+                    "put {key} = {} seen {clock}",
+                    String::from_utf8_lossy(value)
+                )
+            }
+            Call::Delete { context, .. } => {
+                format!(
+                    "delete {key} seen {}",
+                    clock(&self.versioning.describe(context))
+                )
+            }
+        }
+    }
+
+    fn reply(&self, reply: &Reply) -> String {
+        let (verb, answer) = match reply {
+            Reply::Got(answer) => ("got", answer),
+            Reply::Written(answer) => ("written", answer),
+            Reply::Refused(refusal) => {
+                return format!("{}, {}", refusal.code.name(), refusal.message);
+            }
+        };
+        let Answer {
+            versions,
+            clock: covered,
+            answered,
+            coordinator,
+            ..
+        } = answer;
+        let versions: Vec<_> = versions
+            .iter()
+            .map(|version| {
+                let value = String::from_utf8_lossy(&version.value);
+                format!("{value} of {}", version.operation)
+            })
+            .collect();
+        let coordinator = coordinator.map_or_else(|| "nobody".to_owned(), |node| node.to_string());
+        let (versions, covered) = (versions.join(" | "), clock(covered));
+        let space = if versions.is_empty() { "" } else { " " };
+        let heard = list(answered);
+        format!("{verb}{space}{versions} {covered}, coordinated by {coordinator}, heard {heard}")
+    }
+
+    fn object(&self, key: &[u8], versions: &Versions) -> String {
+        format!(
+            "{} = {}",
+            String::from_utf8_lossy(key),
+            self.versions(versions)
+        )
+    }
+
+    fn versions(&self, versions: &Versions) -> String {
+        let version = |version: &tidemark_proto::wire::StoredVersion| {
+            let value = version.value.as_deref().map(String::from_utf8_lossy);
+            let operation = OperationId::from_bits(version.operation);
+            let clock = clock(&self.versioning.describe(&version.clock));
+            format!("{} of {operation} {clock}", value.unwrap_or("gone".into()))
+        };
+        match versions.as_slice() {
+            [] => "nothing".to_owned(),
+            some => some.iter().map(version).collect::<Vec<_>>().join(" | "),
+        }
+    }
+}
+
+/// Whether a message is one of those that a pattern's words mean.
+fn fits(parcel: &Parcel, pattern: &[&str]) -> bool {
+    let is = |word: &str, what: &dyn std::fmt::Display| word == "*" || word == what.to_string();
+    pattern.iter().all(|word| match word.split_once("->") {
+        Some((from, to)) => is(from, &parcel.from) && is(to, &parcel.to),
+        None => is(word, &parcel.message.method()) || is(word, &parcel.message.operation()),
+    })
+}
+
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words
+        .iter()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> T {
+    text.parse()
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn clock(entries: &[(Actor, u64)]) -> String {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(actor, counter)| format!("{actor}:{counter}"))
+        .collect();
+    format!("{{{}}}", entries.join(" "))
+}
+
+fn list(things: &[impl std::fmt::Display]) -> String {
+    things
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The number of the first line in which two texts differ, and that line of each.
+fn first_difference<'a>(a: &'a str, b: &'a str) -> Option<(usize, (&'a str, &'a str))> {
+    let lines = a.lines().count().max(b.lines().count());
+    let end = || std::iter::repeat("(the end)");
+    let pairs = a
+        .lines()
+        .chain(end())
+        .zip(b.lines().chain(end()))
+        .take(lines);
+    (1..).zip(pairs).find(|(_, (a, b))| a != b)
+}

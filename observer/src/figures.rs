@@ -1,0 +1,390 @@
+//! What a run is summed up in: every number that the report, the plots and the terminal show. It is `metrics.json`.
+
+use serde::{Deserialize, Serialize};
+use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
+
+/// All figures of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Which run it was, and how it went.
+    pub run: RunFigures,
+    /// The faults, in the order in which they began.
+    pub faults: Vec<FaultFigures>,
+    /// All of the measured time; its name is [`WHOLE`].
+    pub whole: PhaseFigures,
+    /// The measured time, cut wherever a fault began or ended.
+    pub phases: Vec<PhaseFigures>,
+    /// The measured time in equal bins.
+    pub over_time: Vec<TimeBin>,
+    /// P(fresh | age), and the age from which reads are fresh.
+    pub freshness: Freshness,
+    /// Latency from the intended start, by kind, outcome and phase.
+    pub latency: Vec<LatencyRow>,
+    /// How many reads returned how many versions; ordered by versions, none left out that occurred.
+    pub siblings: Vec<SiblingCount>,
+    /// How far the reads' clocks were behind.
+    pub clock_distance: Measured<ClockDistance>,
+    /// How long messages between nodes took: W, A, R and S.
+    pub legs: Measured<Vec<Leg>>,
+    /// Writes that were acknowledged and are gone.
+    pub lost_writes: Measured<LostWrites>,
+    /// How long after healing all replicas were equal.
+    pub convergence: Measured<Convergence>,
+    /// What no figure above counts, and why.
+    pub excluded: Vec<Excluded>,
+}
+
+/// A figure, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measured<T> {
+    /// The figure.
+    Known(T),
+    /// Why it could not be computed.
+    Missing(String),
+}
+
+impl<T> Measured<T> {
+    /// The figure, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// Why there is none.
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Known(_) => None,
+            Self::Missing(reason) => Some(reason),
+        }
+    }
+
+    /// What `f` makes of the figure, or the same reason.
+    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Measured<U> {
+        match self {
+            Self::Known(value) => Measured::Known(f(value)),
+            Self::Missing(reason) => Measured::Missing(reason.clone()),
+        }
+    }
+}
+
+/// Which run it was, and how it went. Times are seconds since the run's epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFigures {
+    /// The plan's name.
+    pub plan: String,
+    /// `real` or `sim`.
+    pub backend: String,
+    /// The seed.
+    pub seed: u64,
+    /// How much was kept of it.
+    pub detail: Detail,
+    /// The last milestone; none: what was seen ends in the middle, the process was killed.
+    pub ended: Option<Milestone>,
+    /// When measured time began.
+    pub from_s: f64,
+    /// When measured time ended: everything healed.
+    pub until_s: f64,
+    /// When the last event was seen.
+    pub ended_s: f64,
+    /// The largest difference between two clients' clocks: no age is known better than this.
+    pub clock_error_ms: f64,
+    /// Operations of any purpose that returned.
+    pub operations: u64,
+    /// Writes that were begun and whose end nobody saw; they are unknown.
+    pub unfinished: u64,
+    /// Events of every kind.
+    pub events: u64,
+}
+
+/// A fault, and what it touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultFigures {
+    /// The plan's name for it.
+    pub name: String,
+    /// A rule's or a machine fault's kind.
+    pub kind: String,
+    /// Whom it concerns, in words.
+    pub about: String,
+    /// When it began, in seconds since the run's epoch.
+    pub from_s: f64,
+    /// When it ended.
+    pub until_s: f64,
+    /// Messages that it touched.
+    pub messages: Measured<u64>,
+    /// Operations of the load of which it touched a message.
+    pub operations: Measured<u64>,
+    /// How often it changed a machine's state.
+    pub machines: u64,
+    /// It touched nothing: the run says nothing about it.
+    pub vacuous: Measured<bool>,
+}
+
+/// A span of the measured time and what clients saw in it. An operation belongs where it started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseFigures {
+    /// The faults in force, joined by ` + `; `quiet` before the first, `after <fault>` when none is.
+    pub name: String,
+    /// When it began, in seconds since the run's epoch.
+    pub from_s: f64,
+    /// When it ended.
+    pub until_s: f64,
+    /// Whether a fault was in force.
+    pub fault: bool,
+    /// Operations of the load.
+    pub operations: u64,
+    /// Those that happened.
+    pub ok: u64,
+    /// Those that did not.
+    pub failed: u64,
+    /// Those that may have happened.
+    pub unknown: u64,
+    /// Ok operations among all.
+    pub availability: Rate,
+    /// Ok reads among all reads.
+    pub reads_available: Rate,
+    /// Ok writes among all writes.
+    pub writes_available: Rate,
+    /// Reads that could have been stale: a write of the key was complete when they started.
+    pub reads: u64,
+    /// Stale reads among them, in the multi-value view: the headline.
+    pub stale: Rate,
+    /// Stale reads among them, in the single-value view.
+    pub stale_single_value: Rate,
+    /// Reads among them that overlapped a write of their key: either answer is admissible.
+    pub concurrent: u64,
+    /// How long the first write that a stale read missed had been complete.
+    pub t_staleness_ms: Option<Spread>,
+    /// How many complete writes a stale read missed.
+    pub k_staleness: Option<Spread>,
+    /// Reads that returned more than one version, among all ok reads.
+    pub siblings: Rate,
+    /// Messages that the network took.
+    pub messages: Measured<u64>,
+    /// Those that a fault touched.
+    pub messages_touched: Measured<u64>,
+    /// Operations of which a fault touched a message.
+    pub operations_touched: Measured<u64>,
+}
+
+/// A count among opportunities, with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// How often it happened.
+    pub count: u64,
+    /// How often it could have.
+    pub of: u64,
+    /// The share; none if it could not have happened at all.
+    pub share: Option<f64>,
+    /// The interval's lower end.
+    pub low: f64,
+    /// The interval's upper end.
+    pub high: f64,
+    /// How many independent opportunities would tell as much.
+    pub effective: f64,
+    /// Where the interval comes from.
+    pub method: IntervalMethod,
+}
+
+impl Rate {
+    /// Whether there were too few opportunities to say anything: fewer than [`FEW`].
+    #[must_use]
+    pub fn is_thin(&self) -> bool {
+        self.of < FEW
+    }
+}
+
+/// Where an interval comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalMethod {
+    /// Resampled blocks of time: what happens together stays together.
+    BlockBootstrap,
+    /// Wilson's score interval over the effective sample size.
+    Wilson,
+    /// There was nothing to count.
+    Nothing,
+}
+
+/// A distribution in seven numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are quantiles")]
+pub struct Spread {
+    pub count: u64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// A slice of the measured time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeBin {
+    /// When it began, in seconds since the run's epoch.
+    pub from_s: f64,
+    /// When it ended.
+    pub until_s: f64,
+    /// Operations of the load that started in it.
+    pub operations: u64,
+    /// Ok operations among them.
+    pub availability: Rate,
+    /// Stale reads among the opportunities; its `of` is how many there were.
+    pub stale: Rate,
+}
+
+/// P(fresh | age): age is the read's start minus the newest complete write's finish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Freshness {
+    /// By age, youngest first; bins without reads are left out.
+    pub curve: Vec<AgeBin>,
+    /// Reads at an age below [`ZERO_AGE_MS`]: P(fresh | 0).
+    pub at_zero: Rate,
+    /// The age from which P(fresh | age) is at least `p`, for p = 0.5, 0.9, 0.99, 0.999.
+    pub t_visibility: Vec<TVisibility>,
+    /// The second estimate, from what reached which replica when.
+    pub arrivals: Measured<Arrivals>,
+}
+
+/// Reads at ages from `from_ms` up to, not including, `until_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct AgeBin {
+    pub from_ms: f64,
+    pub until_ms: f64,
+    /// The mean age of its reads.
+    pub mean_ms: f64,
+    /// The fresh reads among them.
+    pub fresh: Rate,
+    /// The share that isotonic regression over all ages gives, averaged over the bin's reads.
+    pub isotonic: f64,
+}
+
+/// The age from which a read is fresh with probability `p`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TVisibility {
+    /// The probability.
+    pub p: f64,
+    /// From the freshness curve.
+    pub from_reads_ms: Measured<f64>,
+    /// From arrivals: the p-quantile of t*.
+    pub from_arrivals_ms: Measured<f64>,
+}
+
+/// t*: how long after a write's completion the read set that its probe read met holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Pairs of a write and the read that followed it.
+    pub pairs: u64,
+    /// Pairs whose write reached no replica that answered the read.
+    pub never: u64,
+    /// Pairs left out because it is not known when the read reached the replicas that answered.
+    pub unmatched: u64,
+    /// Pairs in which t* is 0, among all: the second P(fresh | 0).
+    pub at_zero: Rate,
+    /// t* in milliseconds, where there is one.
+    pub t_star_ms: Spread,
+    /// P(t* ≤ t), where the freshness curve's bins meet, as (t in ms, probability).
+    pub curve: Vec<(f64, f64)>,
+}
+
+/// The latencies of one kind of operation with one outcome in one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyRow {
+    /// The kind.
+    pub kind: Kind,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The phase's name, or [`WHOLE`].
+    pub phase: String,
+    /// From the intended start, in milliseconds.
+    pub ms: Spread,
+    /// The whole distribution, as (share of operations, ms); empty for single phases.
+    pub percentiles: Vec<(f64, f64)>,
+}
+
+/// How many ok reads returned this many versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct SiblingCount {
+    pub versions: u64,
+    pub reads: u64,
+}
+
+/// How far a read's clock is behind the join of the clocks of all writes complete at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockDistance {
+    /// The sum over actors.
+    pub l1: Spread,
+    /// The largest over actors.
+    pub l_infinity: Spread,
+    /// Complete writes that the read's clock does not cover.
+    pub version_lag: Spread,
+}
+
+/// How long one class of messages took from node to node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leg {
+    /// `W`, `A`, `R` or `S`.
+    pub name: String,
+    /// The method that travels it.
+    pub method: String,
+    /// In milliseconds.
+    pub ms: Spread,
+    /// Quantiles at 0, 1/1000, … 1, in milliseconds: enough to draw from.
+    pub quantiles_ms: Vec<f64>,
+}
+
+/// Writes that were acknowledged and that no replica holds, nor any write that supersedes them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LostWrites {
+    /// Lost among all acknowledged writes.
+    pub lost: Rate,
+    /// The first of them, at most ten, as `operation of key`.
+    pub examples: Vec<String>,
+}
+
+/// How long after healing the replicas of every key were equal, to stay so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Convergence {
+    /// Keys that were written.
+    pub keys: u64,
+    /// Keys whose replicas differed when everything healed.
+    pub diverged_at_heal: u64,
+    /// Keys whose replicas differed at the end.
+    pub diverged_at_end: u64,
+    /// Seconds from healing until the last key's replicas were equal; none if they never were.
+    pub after_heal_s: Option<f64>,
+}
+
+/// Something that was left out of the figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excluded {
+    /// What, in words: it completes “n …”.
+    pub what: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// One number of a run: a row of `summary.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct SummaryRow {
+    pub phase: String,
+    pub metric: String,
+    pub value: Option<f64>,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    /// How many observations the value rests on.
+    pub count: u64,
+}
+
+/// The name of the phase that is all of the measured time.
+pub const WHOLE: &str = "whole";
+/// Fewer opportunities than this say nothing.
+pub const FEW: u64 = 30;
+/// Ages below this count as zero.
+pub const ZERO_AGE_MS: f64 = 0.1;

@@ -1,0 +1,266 @@
+//! Writes events into the tables of a run.
+
+use super::COLUMNS;
+use super::cell::{Clock, Key, List, Maybe, Nanoseconds, Word};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::Duration;
+use tidemark_proto::event::{Event, FaultSpan, Operation, Passage};
+
+/// Writes every event into its table.
+pub struct Tables<W: Write> {
+    tables: [Table<W>; 4],
+}
+
+impl<W: Write> Tables<W> {
+    /// Tables over empty files, in the order of [`FILES`].
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn new(files: [W; 4]) -> io::Result<Self> {
+        let mut tables = files.map(|file| Table {
+            csv: csv::Writer::from_writer(file),
+            cell: Vec::new(),
+        });
+        for (table, columns) in tables.iter_mut().zip(COLUMNS) {
+            table.csv.write_record(columns)?;
+        }
+        Ok(Self { tables })
+    }
+
+    /// Adds one event; it is in the file after the next [`Tables::flush`] at the latest.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write(&mut self, event: &Event) -> io::Result<()> {
+        let [ops, events, fates, faults] = &mut self.tables;
+        match event {
+            Event::Returned(operation) => ops.operation(operation),
+            Event::Fate(passage) => fates.passage(passage),
+            Event::Fault(span) => faults.span(span),
+            _ => events.other(event),
+        }
+    }
+
+    /// Hands all that was written to the files.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.tables
+            .iter_mut()
+            .try_for_each(|table| table.csv.flush())
+    }
+}
+
+struct Table<W: Write> {
+    csv: csv::Writer<W>,
+    cell: Vec<u8>,
+}
+
+impl<W: Write> Table<W> {
+    fn row(&mut self, cells: &[&dyn Display]) -> io::Result<()> {
+        for cell in cells {
+            self.cell.clear();
+            write!(self.cell, "{cell}")?;
+            self.csv.write_field(&self.cell)?;
+        }
+        Ok(self.csv.write_record(None::<&[u8]>)?)
+    }
+
+    fn operation(&mut self, operation: &Operation) -> io::Result<()> {
+        self.row(&[
+            &operation.id,
+            &Word(&operation.purpose),
+            &Word(&operation.kind),
+            &Key(&operation.key),
+            &Nanoseconds(operation.intended),
+            &Nanoseconds(operation.invoked),
+            &Nanoseconds(operation.returned),
+            &Word(&operation.outcome),
+            &operation.status,
+            &operation.asked,
+            &Maybe(&operation.coordinator),
+            &List(&operation.answered),
+            &List(&operation.versions),
+            &Maybe(&operation.context_from),
+            &Clock(&operation.clock),
+            &operation.context_bytes,
+            &operation.value_bytes,
+            &operation.attempts,
+        ])
+    }
+
+    fn passage(&mut self, passage: &Passage) -> io::Result<()> {
+        self.row(&[
+            &Nanoseconds(passage.at),
+            &passage.from,
+            &passage.to,
+            &passage.method,
+            &Word(&passage.direction),
+            &passage.k,
+            &passage.size,
+            &Word(&passage.verdict),
+            &Nanoseconds(passage.intended),
+            &Maybe(&passage.achieved.map(Nanoseconds)),
+            &passage.rules,
+            &passage.faulty,
+        ])
+    }
+
+    fn span(&mut self, span: &FaultSpan) -> io::Result<()> {
+        self.row(&[
+            &span.name,
+            &span.kind,
+            &Nanoseconds(span.from),
+            &Nanoseconds(span.until),
+            &span.about,
+        ])
+    }
+
+    fn other(&mut self, event: &Event) -> io::Result<()> {
+        let at = Nanoseconds(event.at());
+        match event {
+            Event::Invoked(invocation) => self.flat(Flat {
+                at,
+                event: "invoked",
+                operation: &invocation.id,
+                method: &Word(&invocation.kind),
+                key: &Key(&invocation.key),
+                word: &Word(&invocation.purpose),
+                intended: &Nanoseconds(invocation.intended),
+                context_from: &Maybe(&invocation.context_from),
+                ..BLANK
+            }),
+            Event::Placed { key, nodes } => self.flat(Flat {
+                event: "placed",
+                node: &List(nodes),
+                key: &Key(key),
+                ..BLANK
+            }),
+            Event::Stored(stored) => self.flat(Flat {
+                at,
+                event: "stored",
+                operation: &stored.operation,
+                node: &stored.node,
+                method: &stored.method,
+                key: &Key(&stored.key),
+                versions: &List(&stored.versions),
+                digest: &format_args!("{:016x}", stored.digest),
+                ..BLANK
+            }),
+            Event::Sent {
+                operation,
+                from,
+                to,
+                method,
+                k,
+                ..
+            } => self.flat(Flat {
+                at,
+                event: "sent",
+                operation,
+                node: from,
+                to,
+                method,
+                k,
+                ..BLANK
+            }),
+            Event::Received {
+                operation,
+                from,
+                to,
+                method,
+                ..
+            } => self.flat(Flat {
+                at,
+                event: "received",
+                operation,
+                node: from,
+                to,
+                method,
+                ..BLANK
+            }),
+            Event::Refused {
+                node,
+                operation,
+                reason,
+                ..
+            } => self.flat(Flat {
+                at,
+                event: "refused",
+                operation,
+                node,
+                word: reason,
+                ..BLANK
+            }),
+            Event::Machine { node, change, .. } => self.flat(Flat {
+                at,
+                event: "machine",
+                node,
+                word: &Word(change),
+                ..BLANK
+            }),
+            Event::Milestone { milestone, .. } => self.flat(Flat {
+                at,
+                event: "milestone",
+                word: &Word(milestone),
+                ..BLANK
+            }),
+            Event::Returned(_) | Event::Fate(_) | Event::Fault(_) => {
+                unreachable!("{event:?} has a table of its own")
+            }
+        }
+    }
+
+    fn flat(&mut self, row: Flat<'_>) -> io::Result<()> {
+        self.row(&[
+            &row.at,
+            &row.event,
+            row.operation,
+            row.node,
+            row.to,
+            row.method,
+            row.k,
+            row.key,
+            row.versions,
+            row.digest,
+            row.word,
+            row.intended,
+            row.context_from,
+        ])
+    }
+}
+
+/// A row of `events.csv`.
+struct Flat<'a> {
+    at: Nanoseconds,
+    event: &'a str,
+    operation: &'a dyn Display,
+    node: &'a dyn Display,
+    to: &'a dyn Display,
+    method: &'a dyn Display,
+    k: &'a dyn Display,
+    key: &'a dyn Display,
+    versions: &'a dyn Display,
+    digest: &'a dyn Display,
+    word: &'a dyn Display,
+    intended: &'a dyn Display,
+    context_from: &'a dyn Display,
+}
+
+const BLANK: Flat<'static> = Flat {
+    at: Nanoseconds(Duration::ZERO),
+    event: "",
+    operation: &"",
+    node: &"",
+    to: &"",
+    method: &"",
+    k: &"",
+    key: &"",
+    versions: &"",
+    digest: &"",
+    word: &"",
+    intended: &"",
+    context_from: &"",
+};

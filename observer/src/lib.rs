@@ -1,0 +1,21 @@
+//! Folds what happened in a run into numbers, and draws them. Knows nothing of how nodes decide or networks fail, and
+//! never judges by the clocks under test.
+
+pub mod figures;
+pub mod history;
+pub mod interval;
+pub mod isotonic;
+pub mod judge;
+mod lookup;
+mod metric;
+pub mod observe;
+mod phases;
+pub mod plot;
+mod ranges;
+pub mod report;
+pub mod rows;
+#[cfg(feature = "service")]
+pub mod service;
+mod spread;
+pub mod summary;
+mod tally;

@@ -1,0 +1,47 @@
+//! Maps that are only ever looked up in: their hasher is fixed and their order is never seen.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
+use std::time::Duration;
+
+/// A map that is never iterated.
+pub(crate) type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
+/// What will be asked for soon or never: it forgets what is older than a minute.
+pub(crate) struct Recent<K, V> {
+    entries: Lookup<K, (Duration, V)>,
+    sweep_at: usize,
+}
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self {
+            entries: Lookup::default(),
+            sweep_at: LEAST_SWEEP,
+        }
+    }
+}
+
+impl<K: Eq + Hash, V> Recent<K, V> {
+    /// Puts `value` in place of what `key` had.
+    pub(crate) fn insert(&mut self, now: Duration, key: K, value: V) {
+        self.entries.insert(key, (now, value));
+        if self.entries.len() >= self.sweep_at {
+            self.entries.retain(|_, (at, _)| *at + MEMORY >= now);
+            self.sweep_at = LEAST_SWEEP.max(2 * self.entries.len());
+        }
+    }
+
+    /// What `key` has.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
+    /// Takes what `key` has.
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        self.entries.remove(key).map(|(_, value)| value)
+    }
+}
+
+const MEMORY: Duration = Duration::from_secs(60);
+const LEAST_SWEEP: usize = 1 << 16;

@@ -1,0 +1,219 @@
+//! The second estimate of t-visibility, from what reached which replica when.
+//!
+//! For a write and the first read that follows it: t* = max(0, min over the replicas i that answered the read of
+//! (W_i − w − R_i)), where W_i − w is the write's arrival at i after its completion, and R_i the read's arrival at i after its
+//! start. A read that starts t* after the completion and takes as long is fresh: t-visibility at p is the p-quantile of t*.
+//! A replica that the write never reached sets no bound; a pair without a bound counts as never fresh.
+//!
+//! Reference: P. Bailis et al., “Probabilistically bounded staleness”, VLDB 2012 (the WARS model).
+
+use super::freshness::{EDGES, PROBABILITIES};
+use super::{Metric, Run, Seen};
+use crate::figures::{Arrivals as Figures, Measured};
+use crate::judge::Verdict;
+use crate::lookup::Recent;
+use crate::spread::{MS, quantile, spread};
+use crate::tally::{Tally, shares};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidemark_proto::event::{Detail, Event, Operation};
+use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::message::Method;
+use tidemark_proto::time::nanoseconds;
+
+#[derive(Default)]
+pub(crate) struct Arrivals {
+    /// When reads reached which replicas.
+    reads: Recent<OperationId, Times>,
+    /// When writes did, and whether a read has followed.
+    writes: Recent<OperationId, (Times, bool)>,
+    /// Pairs whose write has not reached every replica that answered the read.
+    open: BTreeMap<OperationId, Pair>,
+    /// t* of the other pairs.
+    closed: Vec<TStar>,
+    unmatched: u64,
+}
+
+type Times = SmallVec<[(NodeId, Duration); 3]>;
+
+/// A write and the read that followed it.
+struct Pair {
+    block: u32,
+    complete: Duration,
+    /// The replicas that the write has still to reach, and how long the read took to each.
+    awaited: Times,
+    /// The least bound so far.
+    t_star: Option<Duration>,
+}
+
+/// In nanoseconds, and the block of time in which the read started; without a bound, the largest number.
+type TStar = (u64, u32);
+
+impl Metric for Arrivals {
+    /// The estimate, and t-visibility in the order of [`PROBABILITIES`].
+    type Figures = (Measured<Figures>, [Measured<f64>; 4]);
+
+    fn observe(&mut self, seen: &Seen<'_>) {
+        match seen.event {
+            Event::Received {
+                at,
+                operation,
+                to,
+                method: Method::Store,
+                ..
+            } => self.write_arrives(*operation, *to, *at),
+            Event::Stored(stored) if matches!(stored.method, Method::Put | Method::Delete) => {
+                self.write_arrives(stored.operation, stored.node, stored.at);
+            }
+            Event::Received {
+                at,
+                operation,
+                to,
+                method: Method::Fetch | Method::Get,
+                ..
+            } => {
+                let mut times = self.reads.remove(operation).unwrap_or_default();
+                times.push((*to, *at));
+                self.reads.insert(*at, *operation, times);
+            }
+            Event::Returned(operation) => {
+                let times = self.reads.remove(&operation.id).unwrap_or_default();
+                if let (Some(Verdict::Judged(judgement)), Some((_, place))) =
+                    (seen.verdict, seen.answered_read())
+                    && judgement.age <= OLDEST
+                {
+                    let complete = operation.invoked - judgement.age;
+                    self.pair(judgement.newest, complete, operation, &times, place.block);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn report(&self, run: &Run<'_>) -> Self::Figures {
+        let missing = |reason: String| {
+            let each = [(); 4].map(|()| Measured::Missing(reason.clone()));
+            (Measured::Missing(reason), each)
+        };
+        if let Some(reason) = run.lacks(Detail::Arrivals) {
+            return missing(reason);
+        }
+        let open = self.open.values().map(Pair::t_star);
+        let mut pairs: Vec<TStar> = self.closed.iter().copied().chain(open).collect();
+        pairs.sort_unstable();
+        let all: Vec<u64> = pairs.iter().map(|(t, _)| *t).collect();
+        let bound = &all[..all.partition_point(|t| *t < NEVER)];
+        let Some(t_star_ms) = spread(bound, MS) else {
+            return missing("no read followed a write whose arrivals are known".to_owned());
+        };
+        let mut at_zero = Tally::default();
+        pairs
+            .iter()
+            .for_each(|(t, block)| at_zero.add(*block, *t == 0));
+        let share = |edge: u64| all.partition_point(|t| *t <= edge) as f64 / all.len() as f64;
+        let reach = EDGES.partition_point(|edge| bound.last() > Some(edge));
+        let figures = Figures {
+            pairs: all.len() as u64,
+            never: (all.len() - bound.len()) as u64,
+            unmatched: self.unmatched,
+            at_zero: shares(&[at_zero], run.seed, "t* = 0").whole,
+            t_star_ms,
+            curve: (EDGES.iter().take(reach + 1))
+                .map(|edge| (*edge as f64 / MS, share(*edge)))
+                .collect(),
+        };
+        let t_visibility = PROBABILITIES.map(|p| match quantile(&all, p) {
+            NEVER => {
+                Measured::Missing(format!("the writes of fewer than {p} of the pairs arrived"))
+            }
+            _ if (all.len() as f64) * (1.0 - p) < 1.0 => {
+                Measured::Missing(format!("{} pairs are too few to tell {p}", all.len()))
+            }
+            t => Measured::Known(t as f64 / MS),
+        });
+        (Measured::Known(figures), t_visibility)
+    }
+}
+
+impl Arrivals {
+    fn write_arrives(&mut self, write: OperationId, node: NodeId, at: Duration) {
+        if let Some(pair) = self.open.get_mut(&write) {
+            pair.arrive(node, at);
+            if pair.is_closed() {
+                self.closed
+                    .extend(self.open.remove(&write).map(|pair| pair.t_star()));
+            }
+            return;
+        }
+        let (mut times, is_paired) = self.writes.remove(&write).unwrap_or_default();
+        times.push((node, at));
+        self.writes.insert(at, write, (times, is_paired));
+    }
+
+    fn pair(
+        &mut self,
+        write: OperationId,
+        complete: Duration,
+        read: &Operation,
+        reached: &Times,
+        block: u32,
+    ) {
+        let (arrived, is_paired) = self.writes.remove(&write).unwrap_or_default();
+        self.writes
+            .insert(read.returned, write, (arrived.clone(), true));
+        if is_paired {
+            return;
+        }
+        let leg = |node: &NodeId| {
+            let (_, at) = reached.iter().find(|(to, _)| to == node)?;
+            Some((*node, at.saturating_sub(read.invoked)))
+        };
+        let awaited: Option<Times> = read.answered.iter().map(leg).collect();
+        let Some(awaited) = awaited.filter(|awaited| !awaited.is_empty()) else {
+            self.unmatched += 1;
+            return;
+        };
+        let mut pair = Pair {
+            block,
+            complete,
+            awaited,
+            t_star: None,
+        };
+        for (node, at) in arrived {
+            pair.arrive(node, at);
+        }
+        if pair.is_closed() {
+            self.closed.push(pair.t_star());
+        } else {
+            self.open.insert(write, pair);
+        }
+    }
+}
+
+impl Pair {
+    fn arrive(&mut self, node: NodeId, at: Duration) {
+        let Some(place) = self
+            .awaited
+            .iter()
+            .position(|(awaited, _)| *awaited == node)
+        else {
+            return;
+        };
+        let (_, leg) = self.awaited.swap_remove(place);
+        let bound = at.saturating_sub(self.complete + leg);
+        self.t_star = Some(self.t_star.map_or(bound, |least| least.min(bound)));
+    }
+
+    fn is_closed(&self) -> bool {
+        self.awaited.is_empty() || self.t_star == Some(Duration::ZERO)
+    }
+
+    fn t_star(&self) -> TStar {
+        (self.t_star.map_or(NEVER, nanoseconds), self.block)
+    }
+}
+
+/// A read that starts later after a write is not paired with it: its arrivals may be forgotten.
+const OLDEST: Duration = Duration::from_secs(30);
+const NEVER: u64 = u64::MAX;

@@ -1,0 +1,76 @@
+//! Lost writes: acknowledged, and at the end held nowhere, nor superseded by what is held or by a delete.
+//!
+//! What a node holds is what it last said it stored; a restart that kept nothing wipes it. Superseding is by the ancestry
+//! of [`crate::judge`], in the multi-value view. A delete is lost only if what it deleted is held.
+
+use super::{Metric, Run, Seen};
+use crate::figures::{LostWrites as Figures, Measured};
+use crate::tally::deflated;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use tidemark_proto::event::{Detail, Event, MachineChange};
+use tidemark_proto::id::{NodeId, OperationId};
+
+#[derive(Default)]
+pub(crate) struct LostWrites {
+    held: BTreeMap<Bytes, SmallVec<[Holding; 3]>>,
+}
+
+struct Holding {
+    node: NodeId,
+    versions: SmallVec<[OperationId; 1]>,
+}
+
+impl Metric for LostWrites {
+    type Figures = Measured<Figures>;
+
+    fn observe(&mut self, seen: &Seen<'_>) {
+        match seen.event {
+            Event::Stored(stored) => {
+                let holdings = self.held.entry(stored.key.clone()).or_default();
+                holdings.retain(|holding| holding.node != stored.node);
+                holdings.push(Holding {
+                    node: stored.node,
+                    versions: SmallVec::from_slice(&stored.versions),
+                });
+            }
+            Event::Machine {
+                node,
+                change: MachineChange::RestartedEmpty,
+                ..
+            } => {
+                for holdings in self.held.values_mut() {
+                    holdings.retain(|holding| holding.node != *node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn report(&self, run: &Run<'_>) -> Measured<Figures> {
+        if let Some(reason) = run.lacks(Detail::Arrivals) {
+            return Measured::Missing(reason);
+        }
+        let mut count = 0;
+        let mut examples = Vec::new();
+        for key in run.judge.keys() {
+            let holdings = self.held.get(key).into_iter().flatten();
+            let held: Vec<OperationId> = holdings
+                .flat_map(|holding| holding.versions.iter().copied())
+                .collect();
+            for write in run.judge.lost(key, &held) {
+                count += 1;
+                if examples.len() < EXAMPLES {
+                    examples.push(format!("{write} of {}", String::from_utf8_lossy(key)));
+                }
+            }
+        }
+        Measured::Known(Figures {
+            lost: deflated((count, run.judge.acknowledged()), 1.0),
+            examples,
+        })
+    }
+}
+
+const EXAMPLES: usize = 10;

@@ -1,0 +1,341 @@
+//! The one fold over a run: `tidemark run` and `tidemark observe` compute every figure with it.
+
+use crate::figures::{
+    Excluded, Figures, Freshness, PhaseFigures, Rate, RunFigures, TVisibility, TimeBin, WHOLE,
+};
+use crate::history::{Events, HistoryError};
+use crate::judge::Judge;
+use crate::metric::arrivals::Arrivals;
+use crate::metric::clock_distance::ClockDistance;
+use crate::metric::convergence::Convergence;
+use crate::metric::exposure::{Exposure, Touches};
+use crate::metric::freshness::{self, PROBABILITIES};
+use crate::metric::latency::Latency;
+use crate::metric::legs::Legs;
+use crate::metric::lost_writes::LostWrites;
+use crate::metric::service::{Availability, Served, Service};
+use crate::metric::siblings::Siblings;
+use crate::metric::staleness::{StaleReads, StaleShares, Staleness};
+use crate::metric::{Metric, Run, Seen};
+use crate::phases::{Phase, Phases};
+use crate::spread::MS;
+use crate::tally::{BLOCK, Tally, deflated};
+use std::io::Read;
+use std::time::Duration;
+use tidemark_proto::event::{Detail, Event, Purpose};
+use tidemark_proto::time::nanoseconds;
+
+/// What is to be known of a run besides its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The plan's name.
+    pub plan: String,
+    /// `real` or `sim`.
+    pub backend: String,
+    /// The seed: resampling draws from it too.
+    pub seed: u64,
+    /// How much was kept.
+    pub detail: Detail,
+    /// The largest difference between two clients' clocks.
+    pub clock_error: Duration,
+}
+
+/// What a run comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// Every figure.
+    pub figures: Figures,
+    /// The latencies as `.hgrm` files: their names and their texts.
+    pub histograms: Vec<(String, String)>,
+}
+
+/// Folds the events of a run, which come in the order of their times.
+#[must_use]
+pub fn observe(facts: &RunFacts, events: impl IntoIterator<Item = Event>) -> Observed {
+    let mut observation = Observation::new(facts.clone());
+    for event in events {
+        observation.observe(&event);
+    }
+    observation.report()
+}
+
+/// Folds the events in a run's files, which [`Tables`](crate::history::Tables) wrote, in the order of [`FILES`](crate::history::FILES).
+///
+/// # Errors
+/// A file cannot be read, or is no table of a run.
+pub fn observe_files<R: Read>(facts: &RunFacts, files: [R; 4]) -> Result<Observed, HistoryError> {
+    let mut observation = Observation::new(facts.clone());
+    let mut events = Events::new(files)?;
+    for event in &mut events {
+        observation.observe(&event?);
+    }
+    let mut observed = observation.report();
+    observed.figures.excluded.extend(excluded(&[
+        (
+            "last lines of files that were cut short",
+            events.truncated(),
+        ),
+        (
+            "events that came too late to be put in order",
+            events.late(),
+        ),
+    ]));
+    Ok(observed)
+}
+
+/// A run as far as it has been seen: the fold of [`observe`], one event at a time.
+pub struct Observation {
+    facts: RunFacts,
+    phases: Phases,
+    judge: Judge,
+    service: Service,
+    staleness: Staleness,
+    siblings: Siblings,
+    freshness: freshness::Freshness,
+    arrivals: Arrivals,
+    latency: Latency,
+    legs: Legs,
+    clock_distance: ClockDistance,
+    exposure: Exposure,
+    lost_writes: LostWrites,
+    convergence: Convergence,
+    events: u64,
+    operations: u64,
+    /// Operations of the load that began before the measured time.
+    early: u64,
+    end: Duration,
+}
+
+impl Observation {
+    /// A run of which nothing has been seen.
+    #[must_use]
+    pub fn new(facts: RunFacts) -> Self {
+        Self {
+            facts,
+            phases: Phases::default(),
+            judge: Judge::default(),
+            service: Service::default(),
+            staleness: Staleness::default(),
+            siblings: Siblings::default(),
+            freshness: freshness::Freshness::default(),
+            arrivals: Arrivals::default(),
+            latency: Latency::default(),
+            legs: Legs::default(),
+            clock_distance: ClockDistance::default(),
+            exposure: Exposure::default(),
+            lost_writes: LostWrites::default(),
+            convergence: Convergence::default(),
+            events: 0,
+            operations: 0,
+            early: 0,
+            end: Duration::ZERO,
+        }
+    }
+
+    /// Takes in the next event.
+    pub fn observe(&mut self, event: &Event) {
+        self.events += 1;
+        if !matches!(event, Event::Fault(_)) {
+            self.end = self.end.max(event.at());
+        }
+        self.phases.observe(event);
+        let seen = Seen {
+            event,
+            phases: &self.phases,
+            verdict: self.judge.observe(event),
+        };
+        if let Event::Returned(operation) = event {
+            self.operations += 1;
+            let is_early = operation.purpose == Purpose::Load && seen.load().is_none();
+            self.early += u64::from(is_early);
+        }
+        self.service.observe(&seen);
+        self.staleness.observe(&seen);
+        self.siblings.observe(&seen);
+        self.freshness.observe(&seen);
+        self.arrivals.observe(&seen);
+        self.latency.observe(&seen);
+        self.legs.observe(&seen);
+        self.clock_distance.observe(&seen);
+        self.exposure.observe(&seen);
+        self.lost_writes.observe(&seen);
+        self.convergence.observe(&seen);
+    }
+
+    /// What it has come to so far.
+    #[must_use]
+    pub fn report(&self) -> Observed {
+        let phases = self.phases.all(self.end);
+        let run = Run {
+            seed: self.facts.seed,
+            detail: self.facts.detail,
+            phases: &phases,
+            faults: self.phases.spans(),
+            healed: self.phases.healed(),
+            judge: &self.judge,
+        };
+        let served = self.service.report(&run);
+        let stale = self.staleness.report(&run);
+        let (siblings, several) = self.siblings.report(&run);
+        let exposed = self.exposure.report(&run);
+        let whole = Phase {
+            name: WHOLE.to_owned(),
+            from: self.phases.started(),
+            until: phases.last().map_or(self.end, |last| last.until),
+            fault: false,
+        };
+        let parts = phases.iter().zip(&served.phases).zip(&stale.phases);
+        let parts = parts.zip(&several.parts).zip(&exposed.phases);
+        let figures = Figures {
+            run: self.run_figures(&whole),
+            faults: exposed.faults,
+            whole: phase(
+                &whole,
+                &served.whole,
+                &stale.whole,
+                several.whole,
+                &exposed.whole,
+            ),
+            phases: parts
+                .map(|((((span, served), stale), several), exposed)| {
+                    phase(span, served, stale, *several, exposed)
+                })
+                .collect(),
+            over_time: over_time(&whole, &served, &stale),
+            freshness: self.freshness_figures(&run),
+            latency: self.latency.report(&run),
+            siblings,
+            clock_distance: self.clock_distance.report(&run),
+            legs: self.legs.report(&run),
+            lost_writes: self.lost_writes.report(&run),
+            convergence: self.convergence.report(&run),
+            excluded: excluded(&[
+                (
+                    "reads before any write of their key was complete",
+                    stale.nothing_written,
+                ),
+                ("reads of values that no operation wrote", stale.unmatched),
+                (
+                    "operations of the load before the measured time",
+                    self.early,
+                ),
+                ("writes whose end nobody saw", self.judge.unfinished()),
+            ]),
+        };
+        Observed {
+            figures,
+            histograms: self.latency.hgrm(),
+        }
+    }
+}
+
+impl Observation {
+    fn run_figures(&self, whole: &Phase) -> RunFigures {
+        RunFigures {
+            plan: self.facts.plan.clone(),
+            backend: self.facts.backend.clone(),
+            seed: self.facts.seed,
+            detail: self.facts.detail,
+            ended: self.phases.milestone(),
+            from_s: whole.from.as_secs_f64(),
+            until_s: whole.until.as_secs_f64(),
+            ended_s: self.end.as_secs_f64(),
+            clock_error_ms: nanoseconds(self.facts.clock_error) as f64 / MS,
+            operations: self.operations,
+            unfinished: self.judge.unfinished(),
+            events: self.events,
+        }
+    }
+
+    fn freshness_figures(&self, run: &Run<'_>) -> Freshness {
+        let curve = self.freshness.report(run);
+        let (arrivals, from_arrivals) = self.arrivals.report(run);
+        let estimates = curve.t_visibility_ms.into_iter().zip(from_arrivals);
+        Freshness {
+            curve: curve.bins,
+            at_zero: curve.at_zero,
+            t_visibility: (PROBABILITIES.into_iter().zip(estimates))
+                .map(|(p, (from_reads_ms, from_arrivals_ms))| TVisibility {
+                    p,
+                    from_reads_ms,
+                    from_arrivals_ms,
+                })
+                .collect(),
+            arrivals,
+        }
+    }
+}
+
+fn excluded(counts: &[(&str, u64)]) -> Vec<Excluded> {
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let excluded = counts.map(|(what, count)| Excluded {
+        what: (*what).to_owned(),
+        count: *count,
+    });
+    excluded.collect()
+}
+
+fn phase(
+    span: &Phase,
+    served: &Served,
+    stale: &StaleReads,
+    siblings: Rate,
+    touches: &Touches,
+) -> PhaseFigures {
+    let [ok, failed, unknown] = served.outcomes;
+    PhaseFigures {
+        name: span.name.clone(),
+        from_s: span.from.as_secs_f64(),
+        until_s: span.until.as_secs_f64(),
+        fault: span.fault,
+        operations: ok + failed + unknown,
+        ok,
+        failed,
+        unknown,
+        availability: served.availability,
+        reads_available: served.reads,
+        writes_available: served.writes,
+        reads: stale.multi_value.of,
+        stale: stale.multi_value,
+        stale_single_value: stale.single_value,
+        concurrent: stale.concurrent,
+        t_staleness_ms: stale.t_ms,
+        k_staleness: stale.k,
+        siblings,
+        messages: touches.messages.clone(),
+        messages_touched: touches.messages_touched.clone(),
+        operations_touched: touches.operations_touched.clone(),
+    }
+}
+
+/// The measured time in equal bins, each of whole blocks: half a second, or a sixtieth if that is longer.
+fn over_time(whole: &Phase, served: &Availability, stale: &StaleShares) -> Vec<TimeBin> {
+    let length = whole.until - whole.from;
+    let blocks = |time: Duration| {
+        u32::try_from(time.as_nanos().div_ceil(BLOCK.as_nanos())).unwrap_or(u32::MAX)
+    };
+    let width = blocks(length / 60).max(2);
+    let bin = |first: u32| {
+        let rate = |parts: &[Tally], design_effect| {
+            let sums = parts
+                .iter()
+                .map(|part| part.sum(first..first.saturating_add(width)));
+            let sum = sums.fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+            deflated(sum, design_effect)
+        };
+        let availability = rate(&served.over_time, served.design_effect);
+        TimeBin {
+            from_s: (whole.from + BLOCK * first).as_secs_f64(),
+            until_s: (whole.from + BLOCK * (first + width))
+                .min(whole.until)
+                .as_secs_f64(),
+            operations: availability.of,
+            availability,
+            stale: rate(&stale.over_time, stale.design_effect),
+        }
+    };
+    (0..blocks(length))
+        .step_by(width as usize)
+        .map(bin)
+        .collect()
+}

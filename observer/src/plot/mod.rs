@@ -1,0 +1,180 @@
+//! The plots of a run, each as SVG and as PNG; a plot that would show nothing is not made.
+
+mod availability;
+mod axis;
+mod freshness;
+mod latency;
+mod sheet;
+mod siblings;
+mod staleness;
+
+use crate::figures::Figures;
+use plotters::backend::{BitMapBackend, SVGBackend};
+use plotters::drawing::IntoDrawingArea as _;
+use plotters::style::{FontStyle, register_font};
+use sheet::{SIZE, Sheet};
+
+/// A finished plot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plot {
+    /// Its file's name without the extension.
+    pub name: &'static str,
+    /// As vectors.
+    pub svg: String,
+    /// As pixels, two to a logical one.
+    pub png: Vec<u8>,
+}
+
+/// All plots that have something to show.
+#[must_use]
+pub fn render(figures: &Figures) -> Vec<Plot> {
+    // It fails only for bytes that are no font; then the drawing itself says so.
+    let _ = register_font(sheet::FONT, FontStyle::Normal, notosans::REGULAR_TTF);
+    let _ = register_font(sheet::FONT, FontStyle::Bold, notosans::BOLD_TTF);
+    KINDS
+        .iter()
+        .filter(|kind| (kind.applies)(figures))
+        .map(|kind| kind.plot(figures))
+        .collect()
+}
+
+/// A kind of plot: one file each.
+struct Kind {
+    name: &'static str,
+    applies: fn(&Figures) -> bool,
+    vectors: fn(&Sheet<'_, SVGBackend<'_>>, &Figures),
+    pixels: fn(&Sheet<'_, BitMapBackend<'_>>, &Figures),
+}
+
+impl Kind {
+    fn plot(&self, figures: &Figures) -> Plot {
+        Plot {
+            name: self.name,
+            svg: self.svg(figures),
+            png: self.png(figures),
+        }
+    }
+
+    /// Drawn finer than it is shown, because the backend knows only whole pixels.
+    fn svg(&self, figures: &Figures) -> String {
+        let fine = (SIZE.0 * FINE, SIZE.1 * FINE);
+        let mut svg = String::new();
+        {
+            let area = SVGBackend::with_string(&mut svg, fine).into_drawing_area();
+            (self.vectors)(&Sheet::new(&area, f64::from(FINE)), figures);
+        }
+        let size = |(width, height)| format!("width=\"{width}\" height=\"{height}\"");
+        svg.replacen(&size(fine), &size(SIZE), 1)
+    }
+
+    fn png(&self, figures: &Figures) -> Vec<u8> {
+        let (width, height) = (SIZE.0 * SHARP, SIZE.1 * SHARP);
+        let mut pixels = vec![0; (width * height * 3) as usize];
+        {
+            let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+            (self.pixels)(&Sheet::new(&area, f64::from(SHARP)), figures);
+        }
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        let written = encoder
+            .write_header()
+            .and_then(|mut writer| writer.write_image_data(&pixels));
+        written.expect("the buffer has the image's size, and memory takes it");
+        file
+    }
+}
+
+macro_rules! kinds {
+    ($($name:ident),*) => {
+        &[$(Kind {
+            name: stringify!($name),
+            applies: $name::applies,
+            vectors: |sheet, figures| $name::draw(sheet, figures),
+            pixels: |sheet, figures| $name::draw(sheet, figures),
+        }),*]
+    };
+}
+
+const KINDS: &[Kind] = kinds![staleness, availability, freshness, latency, siblings];
+const FINE: u32 = 4;
+const SHARP: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn every_plot_is_a_well_formed_file_of_its_size() {
+        let plots = render(&sample::figures());
+        assert_eq!(
+            plots.len(),
+            KINDS.len(),
+            "the sample has data for every plot"
+        );
+        for plot in plots {
+            let document = roxmltree::Document::parse(&plot.svg).expect(plot.name);
+            let root = document.root_element();
+            assert_eq!(root.attribute("width"), Some("800"), "{}", plot.name);
+            let drawn = root.descendants().filter(|node| node.is_element()).count();
+            assert!(drawn > 20, "{} shows only {drawn} things", plot.name);
+
+            let reader = png::Decoder::new(plot.png.as_slice())
+                .read_info()
+                .expect(plot.name);
+            assert_eq!(
+                (reader.info().width, reader.info().height),
+                (1_600, 840),
+                "{}",
+                plot.name
+            );
+        }
+    }
+
+    #[test]
+    fn texts_begin_on_the_sheet_however_long_they_are() {
+        let mut figures = sample::figures();
+        figures.phases[1].name = "a name that goes on ".repeat(20);
+        figures.faults[0].name = figures.phases[1].name.clone();
+        for plot in render(&figures) {
+            let document = roxmltree::Document::parse(&plot.svg).expect(plot.name);
+            for text in document
+                .descendants()
+                .filter(|node| node.has_tag_name("text"))
+            {
+                let [x, y] = ["x", "y"]
+                    .map(|name| text.attribute(name).and_then(|at| at.parse::<u32>().ok()));
+                let inside =
+                    x.is_some_and(|x| x < SIZE.0 * FINE) && y.is_some_and(|y| y < SIZE.1 * FINE);
+                assert!(
+                    inside,
+                    "{:?} of {} is off the sheet",
+                    text.text(),
+                    plot.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_without_data_has_no_plots() {
+        let mut figures = sample::figures();
+        figures.over_time.clear();
+        figures.phases.clear();
+        figures.freshness.curve.clear();
+        figures.latency.clear();
+        figures.siblings.retain(|count| count.versions == 1);
+        assert_eq!(render(&figures), []);
+    }
+
+    #[test]
+    fn a_fault_is_named_in_its_shade_and_markup_in_a_name_is_text() {
+        let mut figures = sample::figures();
+        figures.faults[0].name = "n3 & <n4>".to_owned();
+        let staleness = &render(&figures)[0];
+        let document = roxmltree::Document::parse(&staleness.svg).expect("well-formed");
+        let mut texts = document.descendants().filter_map(|node| node.text());
+        assert!(texts.any(|text| text.trim() == "n3 & <n4>"));
+    }
+}

@@ -1,0 +1,334 @@
+//! The sections of the page, in the order in which a reader asks for them.
+
+use super::table::{marked, table};
+use super::words::{
+    count, kind, level, milliseconds, none, number, rate, seconds, share, spread, spread_ms,
+};
+use super::{Manifest, figure, verdict as wording};
+use crate::figures::{
+    ClockDistance, FEW, Figures, LatencyRow, Measured, PhaseFigures, Spread, WHOLE, ZERO_AGE_MS,
+};
+use crate::plot::Plot;
+use maud::{Markup, html};
+use tidemark_proto::event::Outcome;
+
+pub(super) fn verdict(figures: &Figures) -> Markup {
+    let sentences = wording::verdict(figures);
+    html! {
+        section.verdict {
+            @for (place, sentence) in sentences.iter().enumerate() {
+                @if place == 0 { p.first { (sentence) } } @else { p { (sentence) } }
+            }
+        }
+    }
+}
+
+pub(super) fn phases(figures: &Figures, plots: &[Plot]) -> Markup {
+    let rows = || figures.phases.iter().chain([&figures.whole]);
+    let service = |phase: &PhaseFigures| {
+        let start = figures.run.from_s;
+        let cells = [
+            phase.name.clone(),
+            format!(
+                "{}–{}",
+                number(phase.from_s - start),
+                seconds(phase.until_s - start)
+            ),
+            count(phase.operations),
+            count(phase.failed),
+            count(phase.unknown),
+            rate(&phase.availability),
+            counted(&phase.operations_touched),
+            counted(&phase.messages_touched),
+        ];
+        (phase.fault, cells)
+    };
+    let staleness = |phase: &PhaseFigures| {
+        let cells = [
+            phase.name.clone(),
+            count(phase.reads),
+            count(phase.stale.effective.round() as u64),
+            rate(&phase.stale),
+            share(&phase.stale_single_value),
+            spread_ms(phase.t_staleness_ms.as_ref()),
+            spread(phase.k_staleness.as_ref()),
+            count(phase.concurrent),
+            share(&phase.siblings),
+        ];
+        (phase.fault, cells)
+    };
+    html! {
+        section {
+            h2 { "Phase by phase" }
+            (marked(
+                ["phase", "reads at risk", "worth", "stale", "one value", "t-staleness p50 / p99", "k p50 / max", "overlapping", "siblings"],
+                rows().map(staleness),
+            ))
+            p.note {
+                "Reads at risk found a write of their key complete when they started. A read is stale if it misses \
+                 such a write: one that it neither returns nor returns a descendant of (one value: one that began after \
+                 every returned version was complete). t-staleness is how long the first missed write had been \
+                 complete, k how many were missed. Overlapping reads ran beside a write of their key. In brackets: \
+                 95 % intervals; where reads of one moment share their fate, from blocks of time drawn again, and \
+                 the reads are worth only so many independent ones."
+            }
+            (figure(plots, "staleness", "The share of stale reads over time; faults are shaded, the band is the 95 % interval."))
+            (marked(
+                ["phase", "when", "operations", "failed", "unknown", "available", "operations touched", "messages touched"],
+                rows().map(service),
+            ))
+            p.note { "Touched: by a fault. An unknown operation may have happened: nobody got an answer." }
+            (figure(plots, "availability", "Reads and writes that succeeded, by phase."))
+        }
+    }
+}
+
+pub(super) fn freshness(figures: &Figures, plots: &[Plot]) -> Markup {
+    let freshness = &figures.freshness;
+    let zero = freshness.arrivals.map(|arrivals| rate(&arrivals.at_zero));
+    let known = |ms: &Measured<f64>| told(&ms.map(|ms| milliseconds(*ms)));
+    let first = [
+        "P(fresh | 0)".to_owned(),
+        rate(&freshness.at_zero),
+        told(&zero),
+    ];
+    let rows = freshness.t_visibility.iter().map(|visibility| {
+        [
+            level(visibility.p),
+            known(&visibility.from_reads_ms),
+            known(&visibility.from_arrivals_ms),
+        ]
+    });
+    html! {
+        section {
+            h2 { "When writes become visible" }
+            (figure(plots, "freshness", "P(fresh | age): the share of fresh reads by the age of the newest complete write."))
+            (table(["t-visibility", "from reads", "from arrivals"], [first].into_iter().chain(rows)))
+            p.note {
+                "t-visibility at p is the age from which on reads are fresh with probability p. From reads: the \
+                 observed reads, made monotonic in age (age 0 is less than " (milliseconds(ZERO_AGE_MS)) "). From arrivals: \
+                 for every write followed by a read, when the replicas that answered held it."
+                @if let Some(arrivals) = freshness.arrivals.known() {
+                    " There were " (count(arrivals.pairs)) " such pairs; in " (count(arrivals.never)) " of them the write \
+                     reached none of these replicas, and " (count(arrivals.unmatched)) " more could not be matched."
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn latency(figures: &Figures, plots: &[Plot]) -> Markup {
+    let of = |whole: bool| {
+        figures
+            .latency
+            .iter()
+            .filter(move |row| (row.phase == WHOLE) == whole)
+    };
+    html! {
+        section {
+            h2 { "Latency" }
+            (figure(plots, "latency", "Latency percentiles; the axis gives every further nine the same room."))
+            (table(["operation", "count", "mean", "p50", "p90", "p99", "p99.9", "max"], of(true).map(|row| latency_row(row, ""))))
+            @if of(false).next().is_some() {
+                details {
+                    summary { "by phase" }
+                    (table(
+                        ["operation", "count", "mean", "p50", "p90", "p99", "p99.9", "max"],
+                        of(false).map(|row| latency_row(row, &format!(" · {}", row.phase))),
+                    ))
+                }
+            }
+            p.note { "Measured from the intended start, so that what waits behind a slow operation counts." }
+        }
+    }
+}
+
+pub(super) fn versions(figures: &Figures, plots: &[Plot]) -> Markup {
+    let reads = |more: bool| {
+        figures
+            .siblings
+            .iter()
+            .filter(|c| (c.versions > 1) == more)
+            .map(|c| c.reads)
+            .sum::<u64>()
+    };
+    let distance = |distance: &ClockDistance| {
+        [
+            ("Σ per actor (L1)", distance.l1),
+            ("largest actor (L∞)", distance.l_infinity),
+            ("writes missed", distance.version_lag),
+        ]
+        .map(|(name, s)| {
+            [
+                name.to_owned(),
+                number(s.mean),
+                number(s.p50),
+                number(s.p90),
+                number(s.p99),
+                number(s.max),
+            ]
+        })
+    };
+    html! {
+        section {
+            h2 { "Versions and clocks" }
+            @if reads(true) == 0 && reads(false) > 0 {
+                p { "Every one of " (count(reads(false))) " reads returned one version: there were no siblings." }
+            }
+            (figure(plots, "siblings", "How many versions reads returned."))
+            @match &figures.clock_distance {
+                Measured::Known(known) => {
+                    (table(["read’s clock behind the writes", "mean", "p50", "p90", "p99", "max"], distance(known)))
+                    p.note { "Against the join of the clocks of all writes that were complete when the read started." }
+                }
+                Measured::Missing(reason) => p.muted { "Clock distance: " (reason) "." },
+            }
+        }
+    }
+}
+
+pub(super) fn aftermath(figures: &Figures) -> Markup {
+    let convergence = figures.convergence.map(wording::convergence);
+    let lost = figures.lost_writes.map(wording::lost);
+    let examples = figures
+        .lost_writes
+        .known()
+        .map(|lost| lost.examples.join(", "))
+        .unwrap_or_default();
+    html! {
+        section {
+            h2 { "What was left" }
+            p {
+                @match &convergence {
+                    Measured::Known(text) => (wording::sentence(text)),
+                    Measured::Missing(reason) => { "Convergence is not known: " (reason) "." }
+                }
+                " "
+                @match &lost {
+                    Measured::Known(text) => (text),
+                    Measured::Missing(reason) => { "Lost writes are not known: " (reason) "." }
+                }
+            }
+            @if let Some(known) = figures.convergence.known() {
+                p.muted { (count(known.diverged_at_heal)) " of " (count(known.keys)) " keys differed between their replicas when everything healed." }
+            }
+            @if !examples.is_empty() { p.muted { "The first lost writes: " (examples) "." } }
+        }
+    }
+}
+
+pub(super) fn faults(figures: &Figures) -> Markup {
+    let rows = figures.faults.iter().map(|fault| {
+        let start = figures.run.from_s;
+        [
+            fault.name.clone(),
+            fault.kind.clone(),
+            fault.about.clone(),
+            format!(
+                "{}–{}",
+                number(fault.from_s - start),
+                seconds(fault.until_s - start)
+            ),
+            counted(&fault.messages),
+            counted(&fault.operations),
+            count(fault.machines),
+        ]
+    });
+    html! {
+        section {
+            h2 { "Faults, and what they touched" }
+            @if figures.faults.is_empty() {
+                p { "The plan had none." }
+            } @else {
+                (table(["fault", "kind", "about", "when", "messages", "operations", "machine changes"], rows))
+            }
+        }
+    }
+}
+
+pub(super) fn legs(figures: &Figures) -> Markup {
+    html! {
+        section {
+            h2 { "Messages between nodes" }
+            @match &figures.legs {
+                Measured::Known(legs) => (table(
+                    ["leg", "count", "mean", "p50", "p90", "p99", "p99.9", "max"],
+                    legs.iter().map(|leg| times(format!("{} · {}", leg.name, leg.method), &leg.ms)),
+                )),
+                Measured::Missing(reason) => p.muted { "Not known: " (reason) "." },
+            }
+        }
+    }
+}
+
+pub(super) fn limits(figures: &Figures) -> Markup {
+    let run = &figures.run;
+    html! {
+        section {
+            h2 { "What the figures leave out" }
+            ul {
+                @for excluded in figures.excluded.iter().filter(|excluded| excluded.count > 0) {
+                    li { (count(excluded.count)) " " (excluded.what) }
+                }
+                @if run.unfinished > 0 {
+                    li { (count(run.unfinished)) " writes whose end nobody saw: they count as unknown and oblige no read" }
+                }
+                @if let Some(reason) = figures.whole.operations_touched.missing() {
+                    li { "what the faults touched: " (reason) }
+                }
+                @if run.clock_error_ms > 0.0 {
+                    li { "clocks of two clients differ by up to " (milliseconds(run.clock_error_ms)) ": no age is known better" }
+                }
+                li { "a share of fewer than " (FEW) " opportunities is given as a count" }
+            }
+            p.muted { (count(run.events)) " events and " (count(run.operations)) " operations of every purpose were seen." }
+        }
+    }
+}
+
+pub(super) fn again(manifest: &Manifest) -> Markup {
+    html! {
+        section {
+            h2 { "Run it again" }
+            pre { code { (manifest.replay) } }
+            p.muted {
+                "tidemark " (manifest.version)
+                @if !manifest.commit.is_empty() { ", commit " (manifest.commit) }
+                ". All files are in " code { (manifest.folder) } "."
+            }
+            h2 { "The plan" }
+            pre { code { (manifest.plan_toml) } }
+        }
+    }
+}
+
+fn latency_row(row: &LatencyRow, phase: &str) -> [String; 8] {
+    times(
+        format!("{} {}{phase}", kind(row.kind), outcome(row.outcome)),
+        &row.ms,
+    )
+}
+
+fn times(name: String, ms: &Spread) -> [String; 8] {
+    let [mean, p50, p90, p99, p999, max] =
+        [ms.mean, ms.p50, ms.p90, ms.p99, ms.p999, ms.max].map(milliseconds);
+    [name, count(ms.count), mean, p50, p90, p99, p999, max]
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Failed => "failed",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+fn counted(number: &Measured<u64>) -> String {
+    number.known().map_or_else(none, |number| count(*number))
+}
+
+fn told(figure: &Measured<String>) -> String {
+    match figure {
+        Measured::Known(text) | Measured::Missing(text) => text.clone(),
+    }
+}

@@ -1,0 +1,34 @@
+//! Tables of figures: names to the left, numbers to the right.
+
+use maud::{Markup, html};
+
+/// A table with a row of heads; every row has as many cells, of which the first names it.
+pub(super) fn table<const N: usize>(
+    heads: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Markup {
+    marked(heads, rows.into_iter().map(|cells| (false, cells)))
+}
+
+/// As [`table`], with some rows marked.
+pub(super) fn marked<const N: usize>(
+    heads: [&str; N],
+    rows: impl IntoIterator<Item = (bool, [String; N])>,
+) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                tbody {
+                    @for (mark, cells) in rows {
+                        tr.mark[mark] {
+                            @for (place, cell) in cells.iter().enumerate() {
+                                @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

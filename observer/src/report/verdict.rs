@@ -1,0 +1,265 @@
+//! The verdict: what a run has shown, in plain words.
+
+use super::Manifest;
+use super::words::{count, faults, percent, rate, seconds, share};
+use crate::figures::{
+    Convergence, FaultFigures, Figures, LostWrites, Measured, PhaseFigures, Rate,
+};
+use tidemark_proto::event::Milestone;
+
+/// What the run has shown, as sentences, the most important first.
+#[must_use]
+pub fn verdict(figures: &Figures) -> Vec<String> {
+    let mut sentences: Vec<String> = ending(figures).into_iter().collect();
+    let quiet = figures.phases.iter().find(|phase| !phase.fault);
+    let before = quiet.filter(|phase| comes_first(figures, phase));
+    match worst(figures) {
+        Some(phase) => sentences.extend(during(phase, before)),
+        None => sentences.extend(overall(&figures.whole)),
+    }
+    let vacuous = |fault: &&FaultFigures| fault.vacuous == Measured::Known(true);
+    for fault in figures.faults.iter().filter(vacuous) {
+        sentences.push(format!(
+            "“{}” touched nothing: the run says nothing about it.",
+            fault.name
+        ));
+    }
+    sentences.extend(after(figures));
+    sentences.extend(figures.lost_writes.known().map(lost));
+    sentences
+}
+
+/// Which run it was, in one line.
+#[must_use]
+pub fn facts(figures: &Figures, manifest: &Manifest) -> String {
+    let run = &figures.run;
+    let measured = seconds(run.until_s - run.from_s);
+    let operations = count(figures.whole.operations);
+    let backend = match run.backend.as_str() {
+        "real" => "real processes",
+        "sim" => "simulated",
+        other => other,
+    };
+    format!(
+        "{backend} · seed {} · {measured} measured · {operations} operations · {}",
+        run.seed, manifest.started_utc
+    )
+}
+
+/// What became of the run, if it did not end as planned.
+fn ending(figures: &Figures) -> Option<String> {
+    let seen = "the figures hold for what was seen until then.";
+    match figures.run.ended {
+        Some(Milestone::Ended) => None,
+        Some(Milestone::Interrupted) => Some(format!("The run was interrupted: {seen}")),
+        Some(Milestone::Aborted) => Some(format!("The run could not go on: {seen}")),
+        Some(Milestone::Started | Milestone::Healed) | None => {
+            Some(format!("The run broke off: {seen}"))
+        }
+    }
+}
+
+fn comes_first(figures: &Figures, phase: &PhaseFigures) -> bool {
+    let first_fault = figures.phases.iter().find(|phase| phase.fault);
+    first_fault.is_some_and(|fault| phase.from_s < fault.from_s)
+}
+
+/// The phase with a fault that has the most stale reads, or at least any.
+fn worst(figures: &Figures) -> Option<&PhaseFigures> {
+    let weight = |rate: &Rate| {
+        if rate.is_thin() {
+            -1.0
+        } else {
+            rate.share.unwrap_or(-1.0)
+        }
+    };
+    let faulty = figures.phases.iter().filter(|phase| phase.fault);
+    // Of equals the first: it is compared from the back.
+    faulty
+        .rev()
+        .max_by(|a, b| weight(&a.stale).total_cmp(&weight(&b.stale)))
+}
+
+fn during(phase: &PhaseFigures, before: Option<&PhaseFigures>) -> Vec<String> {
+    let against = before.map_or_else(String::new, |before| {
+        format!(", against {} before", share(&before.stale))
+    });
+    vec![
+        format!(
+            "During {}, {}{against}.",
+            faults(&phase.name),
+            stale(&phase.stale)
+        ),
+        available(phase),
+    ]
+}
+
+fn overall(whole: &PhaseFigures) -> Vec<String> {
+    vec![sentence(&stale(&whole.stale)), available(whole)]
+}
+
+fn stale(stale: &Rate) -> String {
+    match stale.share {
+        None => "no read could have been stale".to_owned(),
+        Some(_) if stale.is_thin() => format!(
+            "only {} reads could have been stale, and {} were",
+            count(stale.of),
+            count(stale.count)
+        ),
+        Some(_) if stale.count == 0 => format!(
+            "none of {} reads was stale (at most {})",
+            count(stale.of),
+            percent(stale.high)
+        ),
+        Some(_) => format!("{} of {} reads were stale", rate(stale), count(stale.of)),
+    }
+}
+
+fn available(phase: &PhaseFigures) -> String {
+    let (reads, writes) = (
+        share(&phase.reads_available),
+        share(&phase.writes_available),
+    );
+    if reads == writes {
+        format!("Reads and writes were {reads} available.")
+    } else {
+        format!("Reads were {reads} available, writes {writes}.")
+    }
+}
+
+/// What was left of the faults when they were over, and of the differences when everything had healed.
+fn after(figures: &Figures) -> Option<String> {
+    let last = figures
+        .phases
+        .last()
+        .filter(|last| !last.fault && worst(figures).is_some());
+    let later = last.map(|last| format!("afterwards, {}", stale(&last.stale)));
+    let healed = figures.convergence.known().map(convergence);
+    let parts: Vec<_> = [later, healed].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| sentence(&parts.join("; ")))
+}
+
+/// Whether and when all replicas were equal.
+pub(super) fn convergence(convergence: &Convergence) -> String {
+    let keys = count(convergence.keys);
+    match convergence.after_heal_s {
+        _ if convergence.keys == 0 => "no key was written".to_owned(),
+        Some(_) if convergence.diverged_at_heal == 0 => {
+            format!("all replicas of all {keys} keys were equal when everything healed")
+        }
+        Some(after) => format!(
+            "all replicas of all {keys} keys were equal {} after the heal",
+            seconds(after)
+        ),
+        None => format!(
+            "the replicas of {} of {keys} keys still differed at the end",
+            count(convergence.diverged_at_end)
+        ),
+    }
+}
+
+/// How many acknowledged writes are gone.
+pub(super) fn lost(writes: &LostWrites) -> String {
+    let Rate {
+        count: lost, of, ..
+    } = writes.lost;
+    match lost {
+        0 => format!("None of {} acknowledged writes was lost.", count(of)),
+        _ => format!(
+            "Of {} acknowledged writes, {} were lost.",
+            count(of),
+            count(lost)
+        ),
+    }
+}
+
+/// With a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{figures, rate as made};
+
+    fn words(figures: &Figures) -> String {
+        verdict(figures).join(" ").replace('\u{a0}', " ")
+    }
+
+    fn check(figures: &Figures, parts: &[&str]) {
+        let words = words(figures);
+        for part in parts {
+            assert!(words.contains(part), "{part:?} is not in {words:?}");
+        }
+    }
+
+    #[test]
+    fn it_compares_the_fault_with_before_and_after() {
+        check(
+            &figures(),
+            &[
+                "During “n3 is cut off”, 11.9 % [10.8, 13.0] of 5 968 reads were stale, against 1.2 % before.",
+                "available",
+                "Afterwards, 1.2 % [0.9, 1.5] of 7 955 reads were stale; all replicas of all 100 keys were equal 0.83 s after the heal.",
+                "None of 19 803 acknowledged writes was lost.",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_run_without_faults_is_told_as_a_whole() {
+        let mut figures = figures();
+        figures.faults.clear();
+        figures.phases.truncate(1);
+        figures.whole.stale = made(0, 20_000);
+        check(
+            &figures,
+            &["None of 20 000 reads was stale (at most 0.005 %)."],
+        );
+        assert!(!words(&figures).contains("During"));
+    }
+
+    #[test]
+    fn it_does_not_hide_what_weakens_it() {
+        let mut figures = figures();
+        figures.faults[0].vacuous = Measured::Known(true);
+        figures.phases[1].stale = made(3, 12);
+        figures.run.ended = Some(Milestone::Interrupted);
+        figures.convergence = Measured::Known(Convergence {
+            keys: 100,
+            diverged_at_heal: 6,
+            diverged_at_end: 2,
+            after_heal_s: None,
+        });
+        figures.lost_writes = Measured::Known(LostWrites {
+            lost: made(4, 900),
+            examples: Vec::new(),
+        });
+        check(
+            &figures,
+            &[
+                "The run was interrupted",
+                "only 12 reads could have been stale, and 3 were",
+                "“n3 is cut off” touched nothing",
+                "the replicas of 2 of 100 keys still differed at the end",
+                "Of 900 acknowledged writes, 4 were lost.",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_claimed() {
+        let mut figures = figures();
+        let reason = || "events were not kept".to_owned();
+        figures.convergence = Measured::Missing(reason());
+        figures.lost_writes = Measured::Missing(reason());
+        let words = words(&figures);
+        assert!(
+            !words.contains("lost") && !words.contains("equal"),
+            "{words}"
+        );
+    }
+}

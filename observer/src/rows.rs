@@ -1,0 +1,148 @@
+//! The figures as rows of numbers, for `summary.csv` and for sweeps over many runs.
+
+use crate::figures::{Figures, Measured, PhaseFigures, Rate, Spread, SummaryRow, WHOLE};
+
+/// One row per phase and metric, then those of the whole run. What could not be computed has a row without a value.
+#[must_use]
+pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
+    let mut rows = Rows::default();
+    for phase in figures.phases.iter().chain([&figures.whole]) {
+        rows.phase(phase);
+    }
+    rows.phase = WHOLE.to_owned();
+    rows.freshness(figures);
+    for row in &figures.latency {
+        rows.phase.clone_from(&row.phase);
+        let name = format!("latency_{:?}_{:?}", row.kind, row.outcome).to_lowercase();
+        rows.spread(&name, "_ms", Some(&row.ms));
+    }
+    rows.phase = WHOLE.to_owned();
+    let distance = figures.clock_distance.known();
+    rows.spread("clock_distance_l1", "", distance.map(|clock| &clock.l1));
+    rows.spread(
+        "clock_distance_l_infinity",
+        "",
+        distance.map(|clock| &clock.l_infinity),
+    );
+    rows.spread("version_lag", "", distance.map(|clock| &clock.version_lag));
+    for leg in figures.legs.known().into_iter().flatten() {
+        rows.spread(
+            &format!("leg_{}", leg.name.to_lowercase()),
+            "_ms",
+            Some(&leg.ms),
+        );
+    }
+    match &figures.lost_writes {
+        Measured::Known(lost) => rows.rate("lost_writes", &lost.lost),
+        Measured::Missing(_) => rows.value("lost_writes", None, 0),
+    }
+    let convergence = figures.convergence.known();
+    let keys = convergence.map_or(0, |convergence| convergence.keys);
+    let after = convergence.and_then(|convergence| convergence.after_heal_s);
+    rows.value("converged_after_heal_s", after, keys);
+    let diverged = convergence.map(|convergence| convergence.diverged_at_end as f64);
+    rows.value("keys_diverged_at_end", diverged, keys);
+    rows.rows
+}
+
+#[derive(Default)]
+struct Rows {
+    phase: String,
+    rows: Vec<SummaryRow>,
+}
+
+impl Rows {
+    fn phase(&mut self, phase: &PhaseFigures) {
+        self.phase.clone_from(&phase.name);
+        self.rate("availability", &phase.availability);
+        self.rate("reads_available", &phase.reads_available);
+        self.rate("writes_available", &phase.writes_available);
+        self.rate("stale", &phase.stale);
+        self.rate("stale_single_value", &phase.stale_single_value);
+        self.value(
+            "concurrent_reads",
+            Some(phase.concurrent as f64),
+            phase.reads,
+        );
+        self.spread("t_staleness", "_ms", phase.t_staleness_ms.as_ref());
+        self.spread("k_staleness", "", phase.k_staleness.as_ref());
+        self.rate("siblings", &phase.siblings);
+        let counts = [
+            ("messages", &phase.messages),
+            ("messages_touched", &phase.messages_touched),
+            ("operations_touched", &phase.operations_touched),
+        ];
+        for (metric, count) in counts {
+            self.value(
+                metric,
+                count.known().map(|count| *count as f64),
+                phase.operations,
+            );
+        }
+    }
+
+    fn freshness(&mut self, figures: &Figures) {
+        let freshness = &figures.freshness;
+        self.rate("fresh_at_zero", &freshness.at_zero);
+        match &freshness.arrivals {
+            Measured::Known(arrivals) => {
+                self.rate("fresh_at_zero_from_arrivals", &arrivals.at_zero)
+            }
+            Measured::Missing(_) => self.value("fresh_at_zero_from_arrivals", None, 0),
+        }
+        let pairs = freshness
+            .arrivals
+            .known()
+            .map_or(0, |arrivals| arrivals.pairs);
+        for estimate in &freshness.t_visibility {
+            let p = estimate.p;
+            let from_reads = estimate.from_reads_ms.known().copied();
+            self.value(
+                &format!("t_visibility_{p}_ms"),
+                from_reads,
+                figures.whole.reads,
+            );
+            let from_arrivals = estimate.from_arrivals_ms.known().copied();
+            self.value(
+                &format!("t_visibility_{p}_from_arrivals_ms"),
+                from_arrivals,
+                pairs,
+            );
+        }
+    }
+
+    fn rate(&mut self, metric: &str, rate: &Rate) {
+        self.value(metric, rate.share, rate.of);
+        if let (Some(row), Some(_)) = (self.rows.last_mut(), rate.share) {
+            (row.low, row.high) = (Some(rate.low), Some(rate.high));
+        }
+    }
+
+    fn spread(&mut self, metric: &str, unit: &str, spread: Option<&Spread>) {
+        let Some(spread) = spread else {
+            return;
+        };
+        let values = [
+            ("mean", spread.mean),
+            ("p50", spread.p50),
+            ("p90", spread.p90),
+            ("p99", spread.p99),
+            ("p999", spread.p999),
+            ("max", spread.max),
+        ];
+        for (name, value) in values {
+            self.value(&format!("{metric}_{name}{unit}"), Some(value), spread.count);
+        }
+    }
+
+    fn value(&mut self, metric: &str, value: Option<f64>, count: u64) {
+        self.rows.push(SummaryRow {
+            phase: self.phase.clone(),
+            metric: metric.to_owned(),
+            value,
+            low: None,
+            high: None,
+            count,
+        });
+    }
+}

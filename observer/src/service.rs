@@ -1,0 +1,589 @@
+//! The observer's shell: the gRPC service to which nodes, proxy and clients stream what they see, and the [`Reporter`]
+//! with which they do.
+//!
+//! Every event reaches the sink exactly once and in its source's order, across lost connections and restarted servers:
+//! a source numbers its events, keeps them until their receipt, and sends again what has none; the service trims what it
+//! has seen before. What a source had to drop, and what it never sent, is noted as a refusal in the history itself.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tidemark_proto::event::Event;
+use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::time::nanoseconds;
+use tidemark_proto::wire::observer_client::ObserverClient;
+use tidemark_proto::wire::observer_server::{Observer, ObserverServer};
+use tidemark_proto::wire::{Batch, Receipt, SeenEvent};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::transport::Endpoint;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Where the events of all sources go.
+pub trait Sink: Send + 'static {
+    /// Takes the next event of a source.
+    fn take(&mut self, source: &str, event: Event);
+
+    /// Puts on disk what it took: a source forgets its events when this has returned.
+    ///
+    /// # Errors
+    /// They are not on disk; the source will ask again.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// The service that hands what is streamed to it to a sink. Its clones share the sink and what has been seen.
+pub fn server<S: Sink>(sink: S) -> ObserverServer<Desk<S>> {
+    ObserverServer::new(Desk {
+        filing: Arc::new(Mutex::new(Filing {
+            sink,
+            next: BTreeMap::new(),
+        })),
+    })
+    .max_decoding_message_size(BATCH_BYTES)
+}
+
+/// The implementation of the gRPC service.
+#[derive(Debug)]
+pub struct Desk<S> {
+    filing: Arc<Mutex<Filing<S>>>,
+}
+
+#[tonic::async_trait]
+impl<S: Sink> Observer for Desk<S> {
+    type ReportStream = Pin<Box<dyn Stream<Item = Result<Receipt, Status>> + Send>>;
+
+    async fn report(
+        &self,
+        request: Request<Streaming<Batch>>,
+    ) -> Result<Response<Self::ReportStream>, Status> {
+        let filing = Arc::clone(&self.filing);
+        let receipts = request.into_inner().then(move |batch| {
+            let filing = Arc::clone(&filing);
+            async move {
+                let batch = batch?;
+                spawn_blocking(move || {
+                    let mut filing = filing.lock().unwrap_or_else(PoisonError::into_inner);
+                    filing.file(batch)
+                })
+                .await
+                .map_err(|error| Status::internal(format!("the sink failed: {error}")))?
+            }
+        });
+        Ok(Response::new(Box::pin(receipts)))
+    }
+}
+
+#[derive(Debug)]
+struct Filing<S> {
+    sink: S,
+    /// The number of the next event of each source.
+    next: BTreeMap<String, u64>,
+}
+
+impl<S: Sink> Filing<S> {
+    fn file(&mut self, batch: Batch) -> Result<Receipt, Status> {
+        let source = batch.source;
+        if !self.next.contains_key(&source) && self.next.len() == SOURCES {
+            return Err(Status::resource_exhausted(format!(
+                "{source:?} is one source too many: the observer takes {SOURCES}"
+            )));
+        }
+        let next = self.next.entry(source.clone()).or_default();
+        let seen = next.saturating_sub(batch.first);
+        let missing = batch.first.saturating_sub(*next);
+        *next = (*next).max(batch.first.saturating_add(batch.events.len() as u64));
+        let receipt = Receipt { next: *next };
+
+        let skip = usize::try_from(seen).unwrap_or(usize::MAX);
+        let mut events = batch
+            .events
+            .into_iter()
+            .skip(skip)
+            .map(|event| {
+                Event::try_from(event).unwrap_or_else(|error| {
+                    note(
+                        &source,
+                        Duration::ZERO,
+                        format!("an event of {source} is unreadable: {error}"),
+                    )
+                })
+            })
+            .peekable();
+        if missing > 0 {
+            let at = events.peek().map_or(Duration::ZERO, Event::at);
+            let gap = note(
+                &source,
+                at,
+                format!("{missing} events of {source} are missing"),
+            );
+            self.sink.take(&source, gap);
+        }
+        for event in events {
+            self.sink.take(&source, event);
+        }
+        self.sink
+            .flush()
+            .map_err(|error| Status::unavailable(format!("cannot flush the sink: {error}")))?;
+        Ok(receipt)
+    }
+}
+
+/// A source's line to the observer. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    queue: mpsc::Sender<Event>,
+    overflow: Arc<Overflow>,
+    closing: Arc<Notify>,
+    left: watch::Receiver<u64>,
+    courier: AbortHandle,
+}
+
+impl Reporter {
+    /// How many events wait at most to be sent, and again at most for their receipts, unless told otherwise.
+    pub const LIMIT: usize = 1 << 17;
+
+    /// A line for `source` to the observer at `address`, dialled behind the caller's back and again whenever it breaks.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn connect(address: SocketAddr, source: &str) -> Self {
+        Self::with_limit(address, source, Self::LIMIT)
+    }
+
+    /// As [`Reporter::connect`], with another limit: too small loses events in a burst, too large costs memory while the
+    /// observer is away.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, or with a limit of 0.
+    #[must_use]
+    pub fn with_limit(address: SocketAddr, source: &str, limit: usize) -> Self {
+        let (queue, waiting) = mpsc::channel(limit);
+        let (left, watch_left) = watch::channel(0);
+        let overflow = Arc::new(Overflow::default());
+        let closing = Arc::new(Notify::new());
+        let courier = Courier {
+            source: source.to_owned(),
+            waiting,
+            overflow: Arc::clone(&overflow),
+            closing: Arc::clone(&closing),
+            left,
+            limit,
+            kept: VecDeque::new(),
+            first: 0,
+        };
+        let task = tokio::spawn(courier.run(address));
+        Self {
+            queue,
+            overflow,
+            closing,
+            left: watch_left,
+            courier: task.abort_handle(),
+        }
+    }
+
+    /// Hands an event over, from any thread, without ever waiting. If the observer is too far behind, the event is
+    /// dropped, and the history will say how many were.
+    pub fn report(&self, event: Event) {
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.queue.try_send(event) {
+            self.overflow.add(event.at());
+        }
+    }
+
+    /// Waits, at most so long, until every event has its receipt, and ends the line; returns how many have none.
+    pub async fn close(mut self, within: Duration) -> u64 {
+        self.closing.notify_one();
+        let ended = async { while self.left.changed().await.is_ok() {} };
+        // An elapsed timeout shows in what is left.
+        let _ = timeout(within, ended).await;
+        let queued = self.queue.max_capacity() - self.queue.capacity();
+        self.courier.abort();
+        *self.left.borrow() + queued as u64 + self.overflow.count.load(Ordering::Relaxed)
+    }
+}
+
+/// What found the queue full.
+#[derive(Debug, Default)]
+struct Overflow {
+    count: AtomicU64,
+    latest_ns: AtomicU64,
+}
+
+impl Overflow {
+    fn add(&self, at: Duration) {
+        self.latest_ns.fetch_max(nanoseconds(at), Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take(&self, source: &str) -> Option<Event> {
+        let count = self.count.swap(0, Ordering::Relaxed);
+        let at = Duration::from_nanos(self.latest_ns.load(Ordering::Relaxed));
+        let reason = || format!("{count} events of {source} dropped: the observer is behind");
+        (count > 0).then(|| note(source, at, reason()))
+    }
+}
+
+/// The task that carries a source's events to the observer.
+struct Courier {
+    source: String,
+    waiting: mpsc::Receiver<Event>,
+    overflow: Arc<Overflow>,
+    closing: Arc<Notify>,
+    left: watch::Sender<u64>,
+    limit: usize,
+    /// The events without a receipt, from number `first`.
+    kept: VecDeque<SeenEvent>,
+    first: u64,
+}
+
+impl Courier {
+    async fn run(mut self, address: SocketAddr) {
+        let dial = Endpoint::from_shared(format!("http://{address}"))
+            .expect("a socket address makes an address")
+            .connect_timeout(PATIENCE);
+        let mut pause = FIRST_PAUSE;
+        while !self.is_done() {
+            let before = self.first;
+            if let Ok(channel) = dial.connect().await {
+                // Whatever ended the connection, what has no receipt goes out again on the next.
+                let _ = self.stream(ObserverClient::new(channel)).await;
+            }
+            pause = if self.first > before {
+                FIRST_PAUSE
+            } else {
+                (pause * 2).min(LAST_PAUSE)
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.closing.notified() => self.waiting.close(),
+            }
+        }
+    }
+
+    /// Serves one connection until it breaks or everything has its receipt.
+    async fn stream(
+        &mut self,
+        mut client: ObserverClient<tonic::transport::Channel>,
+    ) -> Result<(), Status> {
+        let (line, batches) = mpsc::channel(BATCHES);
+        let mut receipts = client
+            .report(ReceiverStream::new(batches))
+            .await?
+            .into_inner();
+        let mut tick = interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut fresh = Vec::with_capacity(BATCH);
+        // Of the kept events, how many went out on this connection; and whether the rest is due.
+        let mut sent = 0;
+        let mut due = true;
+        while !self.is_done() {
+            let unsent = self.kept.len() - sent;
+            let closed = self.waiting.is_closed();
+            let room = self.kept.len() < self.limit && !(closed && self.waiting.is_empty());
+            tokio::select! {
+                receipt = receipts.message() => {
+                    let Some(receipt) = receipt? else { return Ok(()) };
+                    sent -= self.forget(receipt.next, sent);
+                }
+                permit = line.reserve(), if unsent >= BATCH || unsent > 0 && (due || closed) => {
+                    let Ok(permit) = permit else { return Ok(()) };
+                    let events = self.kept.iter().skip(sent).take(BATCH).cloned().collect::<Vec<_>>();
+                    let first = self.first + sent as u64;
+                    sent += events.len();
+                    due = false;
+                    permit.send(Batch { source: self.source.clone(), first, events });
+                }
+                _ = self.waiting.recv_many(&mut fresh, BATCH), if room => self.keep(&mut fresh),
+                _ = tick.tick() => {
+                    due = true;
+                    self.keep(&mut fresh);
+                }
+                () = self.closing.notified() => self.waiting.close(),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.kept.is_empty()
+            && self.waiting.is_closed()
+            && self.waiting.is_empty()
+            && self.overflow.count.load(Ordering::Relaxed) == 0
+    }
+
+    fn keep(&mut self, fresh: &mut Vec<Event>) {
+        fresh.extend(self.overflow.take(&self.source));
+        self.kept
+            .extend(fresh.drain(..).map(|event| SeenEvent::from(&event)));
+        self.left.send_replace(self.kept.len() as u64);
+    }
+
+    /// Forgets the events before number `next`, of which `sent` can have a receipt; returns how many.
+    fn forget(&mut self, next: u64, sent: usize) -> usize {
+        let count = usize::try_from(next.saturating_sub(self.first))
+            .unwrap_or(usize::MAX)
+            .min(sent);
+        self.kept.drain(..count);
+        self.first += count as u64;
+        self.left.send_replace(self.kept.len() as u64);
+        count
+    }
+}
+
+/// A refusal that tells of a source's own events; a source that is no participant speaks as the last client.
+fn note(source: &str, at: Duration, reason: String) -> Event {
+    Event::Refused {
+        at,
+        node: source.parse().unwrap_or(NodeId::client(NodeId::MAX_NUMBER)),
+        operation: OperationId::NONE,
+        reason: reason.into(),
+    }
+}
+
+const SOURCES: usize = 1 << 15;
+const BATCH: usize = 1000;
+const BATCHES: usize = 4;
+const BATCH_BYTES: usize = 64 << 20;
+const PERIOD: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, ToSocketAddrs};
+    use tidemark_proto::event::{MachineChange, Milestone};
+    use tokio::runtime::{Builder, Runtime};
+    use tokio_stream::wrappers::TcpListenerStream;
+    use tonic::transport::Server;
+
+    type Taken = Arc<Mutex<Vec<(String, Event)>>>;
+
+    /// Keeps what it takes, and tells how much that is.
+    #[derive(Default)]
+    struct Shelf {
+        taken: Taken,
+        count: watch::Sender<usize>,
+        refuse_flushes: u32,
+    }
+
+    impl Sink for Shelf {
+        fn take(&mut self, source: &str, event: Event) {
+            self.taken.lock().unwrap().push((source.to_owned(), event));
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            if self.refuse_flushes > 0 {
+                self.refuse_flushes -= 1;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.count.send_replace(self.taken.lock().unwrap().len());
+            Ok(())
+        }
+    }
+
+    fn numbered(number: u64) -> Event {
+        Event::Machine {
+            at: Duration::from_nanos(number),
+            node: NodeId::node(1),
+            change: MachineChange::Started,
+        }
+    }
+
+    fn batch(source: &str, first: u64, numbers: std::ops::Range<u64>) -> Batch {
+        Batch {
+            source: source.to_owned(),
+            first,
+            events: numbers
+                .map(|number| SeenEvent::from(&numbered(number)))
+                .collect(),
+        }
+    }
+
+    fn filing() -> (Filing<Shelf>, Taken) {
+        let shelf = Shelf::default();
+        let taken = Arc::clone(&shelf.taken);
+        (
+            Filing {
+                sink: shelf,
+                next: BTreeMap::new(),
+            },
+            taken,
+        )
+    }
+
+    #[test]
+    fn what_overlaps_is_trimmed_and_a_gap_is_noted() {
+        let (mut filing, taken) = filing();
+        assert_eq!(filing.file(batch("n1", 0, 0..5)).unwrap().next, 5);
+        assert_eq!(filing.file(batch("n1", 3, 3..8)).unwrap().next, 8);
+        assert_eq!(
+            filing.file(batch("n1", 2, 2..4)).unwrap().next,
+            8,
+            "all seen before"
+        );
+        assert_eq!(
+            filing.file(batch("n2", 0, 0..1)).unwrap().next,
+            1,
+            "each source counts alone"
+        );
+        assert_eq!(filing.file(batch("n1", 10, 10..11)).unwrap().next, 11);
+
+        let taken = taken.lock().unwrap();
+        let of_n1 = taken
+            .iter()
+            .filter(|(source, _)| source == "n1")
+            .map(|(_, event)| event);
+        let gap = note(
+            "n1",
+            Duration::from_nanos(10),
+            "2 events of n1 are missing".to_owned(),
+        );
+        let expected = (0..8)
+            .map(numbered)
+            .chain([gap, numbered(10)])
+            .collect::<Vec<_>>();
+        assert_eq!(of_n1.cloned().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn no_receipt_without_a_flush_and_no_event_twice_after_one_that_failed() {
+        let (mut filing, taken) = filing();
+        filing.sink.refuse_flushes = 1;
+        let refusal = filing
+            .file(batch("n1", 0, 0..3))
+            .expect_err("the sink is full");
+        assert_eq!(refusal.code(), tonic::Code::Unavailable);
+        assert_eq!(filing.file(batch("n1", 0, 0..3)).unwrap().next, 3);
+        assert_eq!(taken.lock().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_noted_and_does_not_stop_its_source() {
+        let (mut filing, taken) = filing();
+        let mut batch = batch("runner", 0, 0..2);
+        batch.events[0].event = None;
+        assert_eq!(filing.file(batch).unwrap().next, 2);
+        let taken = taken.lock().unwrap();
+        assert!(format!("{:?}", taken[0].1).contains("an event of runner is unreadable"));
+        assert_eq!(taken[1].1, numbered(1));
+    }
+
+    fn listen(address: impl ToSocketAddrs) -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// A server in a runtime of its own: to shut it down is to cut all its connections.
+    fn serve(service: ObserverServer<Desk<Shelf>>, listener: TcpListener) -> Runtime {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).unwrap()
+        };
+        let incoming = TcpListenerStream::new(listener);
+        runtime.spawn(
+            Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming),
+        );
+        runtime
+    }
+
+    const LOOPBACK: &str = "127.0.0.1:0";
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_event_arrives_once_and_in_order_although_the_server_is_killed() {
+        let shelf = Shelf::default();
+        let (taken, mut count) = (Arc::clone(&shelf.taken), shelf.count.subscribe());
+        let service = server(shelf);
+        let (listener, address) = listen(LOOPBACK);
+        let first_server = serve(service.clone(), listener);
+        let reporters = ["n1", "netfuzz"].map(|source| Reporter::connect(address, source));
+        let report = |numbers: std::ops::Range<u64>| {
+            for number in numbers {
+                for reporter in &reporters {
+                    reporter.report(numbered(number));
+                }
+            }
+        };
+        report(0..20_000);
+        count.wait_for(|count| *count > 0).await.unwrap();
+        spawn_blocking(|| first_server.shutdown_timeout(LONG))
+            .await
+            .unwrap();
+        report(20_000..25_000);
+        let second_server = serve(service, listen(address).0);
+        report(25_000..30_000);
+        for reporter in reporters {
+            assert_eq!(reporter.close(LONG).await, 0, "everything has its receipt");
+        }
+        second_server.shutdown_background();
+
+        let taken = taken.lock().unwrap();
+        for source in ["n1", "netfuzz"] {
+            let events = taken
+                .iter()
+                .filter(|(of, _)| of == source)
+                .map(|(_, event)| event);
+            assert!(
+                events.eq((0..30_000).map(numbered).collect::<Vec<_>>().iter()),
+                "{source}"
+            );
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_overflows_is_counted_in_the_history() {
+        let (listener, address) = listen(LOOPBACK);
+        let reporter = Reporter::with_limit(address, "netfuzz", 10);
+        for number in 0..25 {
+            reporter.report(numbered(number));
+        }
+        let shelf = Shelf::default();
+        let taken = Arc::clone(&shelf.taken);
+        let service = server(shelf);
+        let running = serve(service, listener);
+        assert_eq!(reporter.close(LONG).await, 0);
+        running.shutdown_background();
+
+        let events = taken
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, event)| event.clone())
+            .collect::<Vec<_>>();
+        let reason = "15 events of netfuzz dropped: the observer is behind".to_owned();
+        let dropped = note("netfuzz", Duration::from_nanos(24), reason);
+        assert_eq!(
+            events,
+            (0..10).map(numbered).chain([dropped]).collect::<Vec<_>>()
+        );
+    }
+
+    #[tokio::test]
+    async fn closing_does_not_wait_for_ever_and_tells_what_is_left() {
+        let (_listener, address) = listen(LOOPBACK);
+        let reporter = Reporter::connect(address, "n1");
+        reporter.report(Event::Milestone {
+            at: Duration::ZERO,
+            milestone: Milestone::Started,
+        });
+        assert_eq!(reporter.close(Duration::ZERO).await, 1);
+    }
+}

@@ -1,0 +1,514 @@
+//! Whole runs, small enough to compute every figure by hand.
+
+mod script;
+
+use script::Script;
+use std::time::Duration;
+use tidemark_observer::figures::{Figures, Measured, Rate};
+use tidemark_observer::history::Tables;
+use tidemark_observer::observe::{Observed, RunFacts, observe, observe_files};
+use tidemark_observer::rows::rows;
+use tidemark_proto::event::{Detail, Event, Kind, Milestone, Outcome};
+
+fn facts(detail: Detail) -> RunFacts {
+    RunFacts {
+        plan: "scripted".to_owned(),
+        backend: "sim".to_owned(),
+        seed: 7,
+        detail,
+        clock_error: Duration::ZERO,
+    }
+}
+
+fn observed(text: &str) -> Observed {
+    observe(&facts(Detail::All), Script::parse(text).events)
+}
+
+fn figures(text: &str) -> Figures {
+    observed(text).figures
+}
+
+fn share(rate: &Rate) -> (u64, u64) {
+    (rate.count, rate.of)
+}
+
+fn counts(measured: &[&Measured<u64>]) -> Vec<Option<u64>> {
+    measured
+        .iter()
+        .map(|count| count.known().copied())
+        .collect()
+}
+
+/// Three replicas; n2 is cut off from 100 to 200 ms and misses the second write.
+const CUT: &str = "
+    placed x n1 n2 n3
+    c1.1 put x 10..20 as preload
+    started 50
+    fault cut partition 100..200
+    c2.1 get x 60..62 -> c1.1
+    c1.2 put x 110..115 from c1.1
+    sent 111 c1.2 n1 n2 Store 1
+    fate 111 n1 n2 Store 1 cut
+    sent 111 c1.2 n1 n3 Store 1
+    fate 111 n1 n3 Store 1 -
+    received 113 c1.2 n1 n3 Store
+    sent 113 c1.2 n3 n1 StoreReply 1
+    fate 113 n3 n1 StoreReply 1 -
+    received 114 c1.2 n3 n1 StoreReply
+    c2.2 get x 120..125 -> c1.1
+    c2.3 get x 130..131 -> c1.2
+    c2.4 get x 140..190? 
+    c2.5 get x 210..212 -> c1.1 c1.2
+    healed 300
+    ended 400";
+
+#[test]
+fn operations_count_in_the_phase_in_which_they_began() {
+    let figures = figures(CUT);
+    let phases: Vec<_> = figures
+        .phases
+        .iter()
+        .map(|phase| {
+            (
+                phase.name.as_str(),
+                phase.from_s,
+                phase.until_s,
+                phase.fault,
+            )
+        })
+        .collect();
+    assert_eq!(
+        phases,
+        [
+            ("quiet", 0.05, 0.1, false),
+            ("cut", 0.1, 0.2, true),
+            ("after cut", 0.2, 0.3, false)
+        ]
+    );
+    let per_phase = |figure: fn(&tidemark_observer::figures::PhaseFigures) -> (u64, u64)| {
+        figures
+            .phases
+            .iter()
+            .chain([&figures.whole])
+            .map(figure)
+            .collect::<Vec<_>>()
+    };
+    // The preload is no operation of the load.
+    assert_eq!(
+        per_phase(|phase| share(&phase.availability)),
+        [(1, 1), (3, 4), (1, 1), (5, 6)]
+    );
+    assert_eq!(
+        per_phase(|phase| share(&phase.reads_available)),
+        [(1, 1), (2, 3), (1, 1), (4, 5)]
+    );
+    assert_eq!(
+        per_phase(|phase| share(&phase.writes_available)),
+        [(0, 0), (1, 1), (0, 0), (1, 1)]
+    );
+    assert_eq!(
+        per_phase(|phase| share(&phase.stale)),
+        [(0, 1), (1, 2), (0, 1), (1, 4)]
+    );
+    assert_eq!(
+        per_phase(|phase| share(&phase.siblings)),
+        [(0, 1), (0, 2), (1, 1), (1, 4)]
+    );
+    assert_eq!(
+        per_phase(|phase| (phase.ok, phase.unknown)),
+        [(1, 0), (3, 1), (1, 0), (5, 1)]
+    );
+    let t = figures.whole.t_staleness_ms.expect("a read was stale");
+    assert!((4.99..5.01).contains(&t.max), "{t:?}");
+    assert_eq!(
+        figures.whole.k_staleness.map(|k| (k.count, k.max)),
+        Some((1, 1.0))
+    );
+    assert_eq!(figures.run.ended, Some(Milestone::Ended));
+    assert_eq!(
+        (figures.run.from_s, figures.run.until_s, figures.run.ended_s),
+        (0.05, 0.3, 0.4)
+    );
+}
+
+#[test]
+fn time_is_cut_into_bins_that_add_up() {
+    let figures = figures(CUT);
+    let [bin] = &figures.over_time[..] else {
+        panic!("half a second is one bin: {:?}", figures.over_time)
+    };
+    assert_eq!((bin.from_s, bin.until_s, bin.operations), (0.05, 0.3, 6));
+    assert_eq!(share(&bin.stale), (1, 4));
+}
+
+#[test]
+fn latency_counts_from_the_intended_start_and_for_each_outcome() {
+    let figures = figures(CUT);
+    let row = |kind, outcome, phase: &str| {
+        let found = figures
+            .latency
+            .iter()
+            .find(|row| (row.kind, row.outcome, row.phase.as_str()) == (kind, outcome, phase));
+        found.map(|row| (row.ms.count, row.ms.max.round()))
+    };
+    assert_eq!(row(Kind::Get, Outcome::Ok, "whole"), Some((4, 5.0)));
+    assert_eq!(row(Kind::Get, Outcome::Ok, "quiet"), Some((1, 2.0)));
+    assert_eq!(row(Kind::Get, Outcome::Unknown, "cut"), Some((1, 50.0)));
+    assert_eq!(row(Kind::Put, Outcome::Ok, "whole"), Some((1, 5.0)));
+    assert_eq!(row(Kind::Put, Outcome::Ok, "quiet"), None);
+    let names: Vec<String> = observed(CUT)
+        .histograms
+        .into_iter()
+        .map(|file| file.0)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "latency-get-ok.hgrm",
+            "latency-get-unknown.hgrm",
+            "latency-put-ok.hgrm"
+        ]
+    );
+}
+
+#[test]
+fn a_fault_is_charged_with_what_it_touched() {
+    let figures = figures(&format!(
+        "{CUT}\n fault idle latency 210..220\n fault down crash 230..240\n crashed 230 n2"
+    ));
+    let faults: Vec<_> = figures
+        .faults
+        .iter()
+        .map(|fault| {
+            let touched = counts(&[&fault.messages, &fault.operations]);
+            (
+                fault.name.as_str(),
+                touched,
+                fault.machines,
+                fault.vacuous.known().copied(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        faults,
+        [
+            ("cut", vec![Some(1), Some(1)], 0, Some(false)),
+            ("idle", vec![Some(0), Some(0)], 0, Some(true)),
+            ("down", vec![Some(0), Some(0)], 1, Some(false)),
+        ]
+    );
+    let cut = &figures.phases[1];
+    let touched = counts(&[
+        &cut.messages,
+        &cut.messages_touched,
+        &cut.operations_touched,
+    ]);
+    assert_eq!(touched, [Some(3), Some(1), Some(1)]);
+}
+
+#[test]
+fn legs_are_measured_where_messages_arrive() {
+    let figures = figures(CUT);
+    let legs = figures.legs.known().expect("every message was kept");
+    let found: Vec<_> = legs
+        .iter()
+        .map(|leg| (leg.name.as_str(), leg.ms.count, leg.ms.max.round()))
+        .collect();
+    assert_eq!(found, [("W", 1, 2.0), ("A", 1, 1.0)]);
+    assert_eq!(legs[0].quantiles_ms.len(), 1001);
+}
+
+#[test]
+fn what_was_not_kept_is_missing_and_not_zero() {
+    let figures = observe(&facts(Detail::None), Script::parse(CUT).events).figures;
+    let reason = "it needs events = \"all\" or more detail";
+    assert_eq!(figures.legs, Measured::Missing(reason.to_owned()));
+    assert_eq!(
+        figures.lost_writes.missing(),
+        Some("it needs events = \"arrivals\" or more detail")
+    );
+    assert!(figures.convergence.missing().is_some());
+    assert!(figures.freshness.arrivals.missing().is_some());
+    assert_eq!(
+        counts(&[&figures.whole.messages, &figures.whole.messages_touched]),
+        [None, None]
+    );
+    assert!(figures.faults[0].vacuous.missing().is_some());
+    let missing = rows(&figures)
+        .into_iter()
+        .find(|row| row.metric == "lost_writes");
+    assert_eq!(missing.map(|row| (row.value, row.count)), Some((None, 0)));
+}
+
+#[test]
+fn the_files_give_the_same_figures() {
+    let events = Script::parse(CUT).events;
+    let mut files: [Vec<u8>; 4] = Default::default();
+    let mut tables = Tables::new(files.each_mut()).unwrap();
+    events.iter().for_each(|event| tables.write(event).unwrap());
+    tables.flush().unwrap();
+    drop(tables);
+    let again = observe_files(&facts(Detail::All), files.each_ref().map(Vec::as_slice)).unwrap();
+    assert_eq!(again, observed(CUT));
+    let json = serde_json::to_string(&again.figures).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Figures>(&json).unwrap(),
+        again.figures
+    );
+}
+
+#[test]
+fn t_star_is_what_the_answering_replicas_allow() {
+    // W reaches n1 at once, n2 30 ms and n3 50 ms after completion; the read reaches n2 4 ms and n3 9 ms after its start.
+    let run = |answered: &str| {
+        figures(&format!(
+            "started 0
+             c1.1 put x 0..1
+             received 1 c1.1 n1 n1 Store
+             c1.2 put x 10..20 from c1.1
+             received 20 c1.2 g1 n1 Store
+             received 50 c1.2 g1 n2 Store
+             received 70 c1.2 g1 n3 Store
+             received 34 c1.3 g1 n2 Fetch
+             received 39 c1.3 g1 n3 Fetch
+             received 31 c1.3 g1 n1 Fetch
+             c1.3 get x 30..45 on {answered} -> c1.1
+             received 91 c1.4 g1 n2 Fetch
+             c1.4 get x 90..95 on n2 -> c1.2     # not the first read after the write
+             ended 100"
+        ))
+        .freshness
+    };
+    let t_star = |answered: &str| {
+        let freshness = run(answered);
+        let arrivals = freshness
+            .arrivals
+            .known()
+            .expect("arrivals are known")
+            .clone();
+        (arrivals.pairs, arrivals.never, arrivals.t_star_ms.max)
+    };
+    assert_eq!(t_star("n2"), (1, 0, 26.0));
+    assert_eq!(t_star("n3"), (1, 0, 41.0));
+    assert_eq!(t_star("n2 n3"), (1, 0, 26.0));
+    assert_eq!(t_star("n3 n1"), (1, 0, 0.0));
+    assert_eq!(
+        run("n1")
+            .arrivals
+            .known()
+            .map(|arrivals| share(&arrivals.at_zero)),
+        Some((1, 1))
+    );
+    assert!(run("n4").arrivals.missing().is_some(), "n4 was never asked");
+}
+
+#[test]
+fn a_write_that_never_arrives_is_never_fresh() {
+    let figures = figures(
+        "started 0
+         c1.1 put x 0..1
+         received 1 c1.1 g1 n1 Store
+         received 3 c1.2 g1 n2 Fetch
+         c1.2 get x 2..4 on n2
+         c1.3 put y 10..11
+         received 12 c1.3 g1 n1 Store
+         received 15 c1.4 g1 n1 Fetch
+         c1.4 get y 14..16 on n1 -> c1.3
+         ended 100",
+    );
+    let arrivals = figures
+        .freshness
+        .arrivals
+        .known()
+        .expect("arrivals are known");
+    assert_eq!(
+        (arrivals.pairs, arrivals.never, share(&arrivals.at_zero)),
+        (2, 1, (1, 2))
+    );
+    let estimate = &figures.freshness.t_visibility;
+    assert_eq!(estimate[0].from_arrivals_ms, Measured::Known(0.0));
+    assert!(estimate[1].from_arrivals_ms.missing().is_some());
+}
+
+#[test]
+fn the_freshness_curve_counts_by_age() {
+    let figures = figures(
+        "started 0
+         c1.1 put x 0..10
+         c1.2 put x 20..30 from c1.1
+         c1.3 get x 30..31 -> c1.1          # at age 0, after the client's own write
+         c2.1 get x 32..33 -> c1.1
+         c2.2 get x 32..33 -> c1.2
+         c2.3 get x 50..51 -> c1.2
+         ended 100",
+    );
+    let curve = &figures.freshness.curve;
+    let bins: Vec<_> = curve
+        .iter()
+        .map(|bin| (bin.from_ms, bin.until_ms, share(&bin.fresh), bin.isotonic))
+        .collect();
+    assert_eq!(
+        bins,
+        [
+            (0.0, 0.1, (0, 1), 0.0),
+            (1.5, 2.2, (1, 2), 0.5),
+            (15.0, 22.0, (1, 1), 1.0)
+        ]
+    );
+    assert_eq!(share(&figures.freshness.at_zero), (0, 1));
+}
+
+#[test]
+fn clock_distance_is_to_the_join_of_what_was_complete() {
+    let figures = figures(
+        "started 0
+         c1.1 put x 0..10 by n1 clock n1:1
+         c1.2 put x 20..30 by n1 clock n1:2
+         c2.1 put x 20..30 by n2 clock n1:1 n2:3   # n2 counts other keys too
+         c2.2 put x 35..50 by n2 clock n1:2 n2:4
+         c3.1 get x 40..41 -> c1.1 clock n1:1
+         ended 100",
+    );
+    let distance = figures
+        .clock_distance
+        .known()
+        .expect("clocks were described");
+    // The reference is n1:2 n2:3: one of n1 and three of n2 behind, but only two writes.
+    assert_eq!(
+        (
+            distance.l1.max,
+            distance.l_infinity.max,
+            distance.version_lag.max
+        ),
+        (4.0, 3.0, 2.0)
+    );
+}
+
+#[test]
+fn a_write_is_lost_when_nobody_holds_it_or_what_superseded_it() {
+    let lost = |last: &str| {
+        let figures = figures(&format!(
+            "started 0
+             c1.1 put x 0..10
+             stored 5 n1 x c1.1 Put 1 c1.1
+             stored 6 n2 x c1.1 Store 1 c1.1
+             c1.2 put x 20..30 from c1.1
+             stored 25 n1 x c1.2 Put 2 c1.2
+             c2.1 put x 20..29?
+             {last}
+             ended 100"
+        ));
+        let lost = figures
+            .lost_writes
+            .known()
+            .expect("arrivals were kept")
+            .clone();
+        (share(&lost.lost), lost.examples)
+    };
+    // n2 is behind, but n1 has the write that superseded what n2 holds.
+    assert_eq!(lost(""), ((0, 2), vec![]));
+    // Once n1 is wiped, only the superseded one is left. The unknown write was never owed.
+    assert_eq!(
+        lost("restarted-empty 40 n1"),
+        ((1, 2), vec!["c1.2 of x".to_owned()])
+    );
+    let both = "restarted-empty 40 n1\nrestarted-empty 41 n2";
+    assert_eq!(lost(both).0, (2, 2));
+    assert_eq!(
+        lost(&format!("{both}\nstored 50 n2 x c1.2 Repair 2 c1.2")).0,
+        (0, 2)
+    );
+}
+
+#[test]
+fn replicas_have_converged_when_the_last_difference_is_gone() {
+    let convergence = |last: &str| {
+        let figures = figures(&format!(
+            "placed x n1 n2
+             placed y n2 n3
+             started 0
+             stored 5 n1 x c1.1 Put 1 c1.1
+             stored 6 n2 x c1.1 Store 1 c1.1
+             stored 7 n2 y c1.2 Store 5 c1.2
+             stored 8 n1 y c1.2 Put 6 c1.2           # n1 is no replica of y
+             healed 1000
+             {last}
+             ended 5000"
+        ));
+        let found = figures.convergence.known().expect("it healed").clone();
+        (
+            found.keys,
+            found.diverged_at_heal,
+            found.diverged_at_end,
+            found.after_heal_s,
+        )
+    };
+    assert_eq!(convergence(""), (2, 1, 1, None));
+    assert_eq!(
+        convergence("stored 1500 n3 y c1.2 Repair 5 c1.2"),
+        (2, 1, 0, Some(0.5))
+    );
+    assert_eq!(
+        convergence("stored 900 n3 y c1.2 Repair 5 c1.2"),
+        (2, 0, 0, Some(0.0))
+    );
+    let again = "stored 1500 n3 y c1.2 Repair 5 c1.2\nstored 1600 n1 x c1.3 Put 7 c1.3\nstored 1750 n2 x c1.3 Store 7 c1.3";
+    assert_eq!(convergence(again), (2, 1, 0, Some(0.75)));
+    // A wiped replica differs from one that holds something, and equals one that was wiped too.
+    let wiped = "stored 1500 n3 y c1.2 Repair 5 c1.2\nrestarted-empty 1600 n1";
+    assert_eq!(convergence(wiped), (2, 1, 1, None));
+    assert_eq!(
+        convergence(&format!(
+            "{wiped}\nrestarted-empty 1700 n2\nrestarted-empty 1800 n3"
+        )),
+        (2, 1, 0, Some(0.8))
+    );
+    let unhealed = figures("placed x n1 n2\nstored 5 n1 x c1.1 Put 1 c1.1\nended 10");
+    assert_eq!(
+        unhealed.convergence.missing(),
+        Some("the run ended before it healed")
+    );
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let figures = figures(
+        "c1.1 get x 5..6
+         started 10
+         c1.2 get x 15..16
+         c1.3 put x 20..
+         c1.4 get x 30..31 -> c9.9
+         c1.5 put x 40..50
+         c1.6 get x 60..61 -> c9.9
+         ended 100",
+    );
+    let excluded: Vec<_> = figures
+        .excluded
+        .iter()
+        .map(|it| (it.count, it.what.as_str()))
+        .collect();
+    assert_eq!(
+        excluded,
+        [
+            (2, "reads before any write of their key was complete"),
+            (1, "reads of values that no operation wrote"),
+            (1, "operations of the load before the measured time"),
+            (1, "writes whose end nobody saw"),
+        ]
+    );
+}
+
+#[test]
+fn an_empty_run_has_figures() {
+    let figures = observe(&facts(Detail::All), Vec::<Event>::new()).figures;
+    assert_eq!(figures.whole.availability.share, None);
+    assert!(figures.whole.stale.is_thin());
+    assert_eq!(
+        (
+            figures.phases.len(),
+            figures.over_time.len(),
+            figures.run.ended
+        ),
+        (1, 0, None)
+    );
+}

@@ -1,0 +1,111 @@
+//! The shape of a seam: a list of strategies, each with a name, what it is for, what it promises, and how to build it.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// A strategy's options as they stand in a plan, before the strategy has read them.
+pub type Options = Map<String, Value>;
+
+/// One strategy of a seam. Its name is its file's name, the plan's `kind` and the value in the results.
+pub struct Entry<B: 'static> {
+    /// The plan's `kind`.
+    pub name: &'static str,
+    /// One sentence for `tidemark list` and the tables.
+    pub about: &'static str,
+    /// What it guarantees, each within its fault envelope.
+    pub promises: &'static [Promise],
+    /// The options with every default written out, or what is wrong with them.
+    pub resolve: fn(&Options) -> Result<Options, OptionError>,
+    /// How to build it.
+    pub build: B,
+}
+
+/// What a strategy guarantees. The tests check exactly what is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// Every key has as many distinct replicas as were asked for, or all there are; the same on every node.
+    PlacesEveryKey,
+    /// A version leaves only when a version takes its place whose writer's context covered it.
+    KeepsConcurrent,
+    /// With R + W > N a read is never stale, while no replica loses its storage.
+    FreshWhenQuorumsOverlap,
+    /// A key that was read while all its replicas answered is equal on all of them afterwards.
+    RepairsWhatIsRead,
+    /// What was synced survives a crash of the process.
+    SurvivesCrash,
+}
+
+impl Promise {
+    /// The promise in words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::PlacesEveryKey => "every key has N distinct replicas, the same on every node",
+            Self::KeepsConcurrent => "nothing concurrent is ever lost",
+            Self::FreshWhenQuorumsOverlap => {
+                "no stale read if R + W > N while no replica loses its storage"
+            }
+            Self::RepairsWhatIsRead => {
+                "a key read while all its replicas answer is equal on all of them afterwards"
+            }
+            Self::SurvivesCrash => "what was synced survives a crash of the process",
+        }
+    }
+}
+
+/// Options that a strategy cannot take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OptionError(pub String);
+
+/// A `kind` that no entry of a seam has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{seam} has no kind {kind:?}; choose one of: {}", choices.join(", "))]
+pub struct UnknownKind {
+    /// The seam that was asked.
+    pub seam: &'static str,
+    /// What it was asked for.
+    pub kind: String,
+    /// What it has.
+    pub choices: Vec<&'static str>,
+}
+
+/// Finds the entry named `kind` in the list of `seam`.
+///
+/// # Errors
+/// The kind is not in the list; the error names the choices.
+pub fn find<'a, B>(
+    seam: &'static str,
+    entries: &'a [Entry<B>],
+    kind: &str,
+) -> Result<&'a Entry<B>, UnknownKind> {
+    entries
+        .iter()
+        .find(|entry| entry.name == kind)
+        .ok_or_else(|| UnknownKind {
+            seam,
+            kind: kind.to_owned(),
+            choices: entries.iter().map(|entry| entry.name).collect(),
+        })
+}
+
+/// Reads a strategy's options into its own struct.
+///
+/// # Errors
+/// A field is unknown, missing or of the wrong type; the error names it.
+pub fn parse<T: DeserializeOwned>(options: &Options) -> Result<T, OptionError> {
+    T::deserialize(Value::Object(options.clone())).map_err(|error| OptionError(error.to_string()))
+}
+
+/// The options with every default written out: what an [`Entry`] has as `resolve`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn resolve<T: DeserializeOwned + Serialize>(options: &Options) -> Result<Options, OptionError> {
+    match serde_json::to_value(parse::<T>(options)?) {
+        Ok(Value::Object(resolved)) => Ok(resolved),
+        Ok(other) => Err(OptionError(format!("options are a table, not {other}"))),
+        Err(error) => Err(OptionError(error.to_string())),
+    }
+}
