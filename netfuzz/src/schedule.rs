@@ -80,7 +80,7 @@ impl Network {
     }
 
     /// A network with one rule, always in force, that no plan can ask for.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "proxy"))]
     pub(crate) fn of(rule: Box<dyn Rule>) -> Self {
         Self {
             seed: 0,

@@ -10,7 +10,7 @@ pub(crate) struct Phases {
     spans: Vec<FaultSpan>,
     /// Where one phase ends and the next begins, rising.
     cuts: Vec<Duration>,
-    started: Duration,
+    started: Option<Duration>,
     healed: Option<Duration>,
     last: Option<Milestone>,
 }
@@ -43,7 +43,7 @@ impl Phases {
             }
             Event::Milestone { at, milestone } => {
                 match milestone {
-                    Milestone::Started => self.started = *at,
+                    Milestone::Started => self.started = Some(*at),
                     Milestone::Healed => self.healed = Some(*at),
                     Milestone::Ended | Milestone::Interrupted | Milestone::Aborted => {}
                 }
@@ -52,7 +52,7 @@ impl Phases {
             _ => return,
         }
         let inside =
-            |cut: &Duration| *cut > self.started && self.healed.is_none_or(|healed| *cut < healed);
+            |cut: &Duration| *cut > self.started() && self.healed.is_none_or(|healed| *cut < healed);
         let edges = self.spans.iter().flat_map(|span| [span.from, span.until]);
         self.cuts = edges.filter(inside).collect();
         self.cuts.sort_unstable();
@@ -61,16 +61,16 @@ impl Phases {
 
     /// Where in the measured time `at` is; none before it. What is after it belongs to the last phase.
     pub(crate) fn place(&self, at: Duration) -> Option<Place> {
-        let since = at.checked_sub(self.started)?;
+        let since = at.checked_sub(self.started?)?;
         Some(Place {
             phase: self.cuts.partition_point(|cut| *cut <= at),
             block: u32::try_from(since.as_nanos() / BLOCK.as_nanos()).unwrap_or(u32::MAX),
         })
     }
 
-    /// When measured time began.
+    /// When measured time began; zero as long as it has not.
     pub(crate) fn started(&self) -> Duration {
-        self.started
+        self.started.unwrap_or_default()
     }
 
     /// When measured time ended, if it did.
@@ -90,9 +90,9 @@ impl Phases {
 
     /// All phases, if the run ended at `end`.
     pub(crate) fn all(&self, end: Duration) -> Vec<Phase> {
-        let until = self.healed.unwrap_or(end).max(self.started);
+        let until = self.healed.unwrap_or(end).max(self.started());
         let cuts = self.cuts.iter().copied();
-        let starts = std::iter::once(self.started).chain(cuts.clone());
+        let starts = std::iter::once(self.started()).chain(cuts.clone());
         let mut phases: Vec<Phase> = Vec::new();
         for (from, until) in starts.zip(cuts.chain(std::iter::once(until))) {
             let (name, fault) = self.name(from);

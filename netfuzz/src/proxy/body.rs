@@ -61,17 +61,15 @@ impl Body for Outgoing {
 
 /// Why a stream broke, as HTTP/2 has it.
 pub(super) fn reason(error: &hyper::Error) -> Reason {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(reason) = inner
-            .downcast_ref::<h2::Error>()
-            .and_then(h2::Error::reason)
-        {
-            return reason;
-        }
-        source = inner.source();
-    }
-    Reason::CANCEL
+    cause(error)
+        .and_then(h2::Error::reason)
+        .unwrap_or(Reason::CANCEL)
+}
+
+/// The HTTP/2 error behind hyper's.
+pub(super) fn cause(error: &hyper::Error) -> Option<&h2::Error> {
+    let mut sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.find_map(|error| error.downcast_ref())
 }
 
 /// The messages of one direction of a call that are on their way.

@@ -1,8 +1,8 @@
 //! One call: its request meets its fate, then its answer does.
 
 use super::body::{Outgoing, Release};
-use super::judge::Lane;
-use super::link::Link;
+use super::judge::Ticket;
+use super::link::{Counted, Link};
 use super::message::{Message, Opening, Reader, corrupted};
 use super::stream::{Interruption, Numbers, Pump};
 use super::traffic::{Shape, classify};
@@ -13,9 +13,8 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tidemark_proto::event::Direction;
+use tidemark_proto::event::{Direction, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Code, Status};
 
@@ -51,8 +50,7 @@ pub(super) async fn pass(link: Arc<Link>, request: Request<Incoming>) -> Answere
         Opening::Whole(None, _) => {
             let request = Request::from_parts(parts, Outgoing::default());
             let response = call.link.upstream.send(request).await;
-            let k = call.given;
-            call.respond(response, k).await
+            call.respond(response).await
         }
         Opening::Begun(seen) => call.many(parts, reader, seen).await,
     }
@@ -69,26 +67,22 @@ struct Call {
 
 impl Call {
     async fn single(self, parts: Parts, message: Message) -> Answered {
-        let k = self.numbers(self.given, Direction::Request).next();
+        let k = self.numbers(Direction::Request).next();
         let mut lane = self.link.lane(&self.method, Direction::Request);
         let judge = &self.link.judge;
         let (fate, ticket) = judge.judge(&mut lane, k, message.size(), message.arrival);
-        if let Some(answered) = self.intercepted(&fate).await {
-            return answered;
-        }
-        let mut ticket = Some(ticket);
+        let mut ticket = match self.unless_intercepted(&fate, ticket).await {
+            Ok(ticket) => Some(ticket),
+            Err(answered) => return answered,
+        };
         let (sender, mut answers) = mpsc::channel(1);
         for copy in fate.copies {
             let frame = corrupted(&message.frame, copy.corruption);
             let request = Request::from_parts(parts.clone(), Outgoing::Whole(Some(frame), None));
             let (link, sender, ticket) = (self.link.clone(), sender.clone(), ticket.take());
-            let release = message.arrival.saturating_add(copy.delay);
-            let delayed = !copy.delay.is_zero();
             // A task of its own: what is under way arrives even if the caller gives up meanwhile.
             tokio::spawn(async move {
-                if delayed {
-                    link.judge.wait(release).await;
-                }
+                link.judge.delay(message.arrival, copy.delay).await;
                 let abandoned = sender.is_closed();
                 if let Some(ticket) = ticket {
                     ticket.delivered();
@@ -106,20 +100,13 @@ impl Call {
             });
         }
         drop(sender);
-        let gone = || {
-            Err(Failure::Unreachable(
-                "the proxy is shutting down".to_owned(),
-            ))
-        };
-        let response = answers.recv().await.unwrap_or_else(gone);
-        self.respond(response, Some(k)).await
+        let response = answers.recv().await.unwrap_or_else(|| Err(Failure::gone()));
+        self.respond(response).await
     }
 
-    async fn many(self, parts: Parts, lane: Lane, reader: Reader, seen: Vec<Message>) -> Answered {
-        let numbers = match self.given {
-            Some(first) => Numbers::Given(first),
-            None => Numbers::Counted(self.count.clone()),
-        };
+    async fn many(self, parts: Parts, reader: Reader, seen: Vec<Message>) -> Answered {
+        let numbers = self.numbers(Direction::Request);
+        let lane = self.link.lane(&self.method, Direction::Request);
         let (interrupt, interrupted) = oneshot::channel();
         let (pump, outbox) = Pump::new(&self.link, lane, numbers, Some(interrupt));
         tokio::spawn(pump.run(reader, seen));
@@ -128,11 +115,6 @@ impl Call {
         let link = self.link.clone();
         // A task of its own: what is under way arrives even if the caller gives up meanwhile.
         tokio::spawn(async move { sender.send(link.upstream.send(request).await) });
-        let gone = |_| {
-            Err(Failure::Unreachable(
-                "the proxy is shutting down".to_owned(),
-            ))
-        };
         tokio::select! {
             biased;
             Ok(interruption) = interrupted => match interruption {
@@ -140,93 +122,75 @@ impl Call {
                 Interruption::Answer(answer) => Ok(status(&answer)),
             },
             response = answer => {
-                let k = self.first();
-                self.respond(response.unwrap_or_else(gone), k).await
+                self.respond(response.unwrap_or_else(|_| Err(Failure::gone()))).await
             }
         }
     }
 
     /// Passes the answer on when its own fate lets it.
-    async fn respond(mut self, response: Result<Response<Incoming>, Failure>, k: u64) -> Answered {
+    async fn respond(self, response: Result<Response<Incoming>, Failure>) -> Answered {
         let (parts, body) = match response {
             Ok(response) => response.into_parts(),
             Err(failure) => return refused(failure),
         };
-        let mut reader = Reader::new(body, self.link.judge.limits.message_bytes);
+        let judge = &self.link.judge;
+        let mut reader = Reader::new(body, judge.limits.message_bytes);
         let opening = match self.shape {
             Shape::Unary => reader.open(None).await?,
             Shape::Unknown => reader.open(Some(PATIENCE)).await?,
             // The final status of a stream is no message.
-            Shape::Peer => {
-                return match reader.open(None).await? {
-                    Opening::Whole(message, trailers) => {
-                        let frame = message.map(|message| message.frame);
-                        Ok(Response::from_parts(
-                            parts,
-                            Outgoing::Whole(frame, trailers),
-                        ))
-                    }
-                    Opening::Begun(_) => Err(Reason::INTERNAL_ERROR.into()),
-                };
-            }
+            Shape::Peer => return Ok(Response::from_parts(parts, reader.untouched())),
         };
+        let mut numbers = self.numbers(Direction::Response);
+        let mut lane = self.link.lane(&self.method, Direction::Response);
         let (message, trailers) = match opening {
             Opening::Whole(message, trailers) => (message, trailers),
             Opening::Begun(seen) => {
-                let (pump, outbox) = Pump::new(&self.link, self.responses, Numbers::Given(k), None);
+                let (pump, outbox) = Pump::new(&self.link, lane, numbers, None);
                 tokio::spawn(pump.run(reader, seen));
-                return Ok(Response::from_parts(
-                    parts,
-                    Outgoing::Released(Release(outbox)),
-                ));
+                let body = Outgoing::Released(Release(outbox));
+                return Ok(Response::from_parts(parts, body));
             }
         };
         // An answer without a message, a bare status, is held back and lost like any other.
-        let arrival = message
-            .as_ref()
-            .map_or_else(crate::timer::now, |message| message.arrival);
-        let size = message.as_ref().map_or(0, Message::size);
-        let (fate, ticket) = self.link.judge.judge(&mut self.responses, k, size, arrival);
-        if let Some(answered) = self.intercepted(&fate).await {
-            return answered;
-        }
-        let Some(copy) = fate.copies.first() else {
-            return Err(Reason::CANCEL.into());
+        let message = message.unwrap_or_else(Message::none);
+        let (fate, ticket) =
+            judge.judge(&mut lane, numbers.next(), message.size(), message.arrival);
+        let ticket = match self.unless_intercepted(&fate, ticket).await {
+            Ok(ticket) => ticket,
+            Err(answered) => return answered,
         };
-        if !copy.delay.is_zero() {
-            self.link
-                .judge
-                .wait(arrival.saturating_add(copy.delay))
-                .await;
-        }
+        // A second answer to one call has nowhere to go.
+        let copy = &fate.copies[0];
+        judge.delay(message.arrival, copy.delay).await;
         ticket.delivered();
-        let frame = message.map(|message| corrupted(&message.frame, copy.corruption));
-        Ok(Response::from_parts(
-            parts,
-            Outgoing::Whole(frame, trailers),
-        ))
+        let frame = Some(corrupted(&message.frame, copy.corruption));
+        let body = Outgoing::Whole(frame.filter(|frame| !frame.is_empty()), trailers);
+        Ok(Response::from_parts(parts, body))
     }
 
-    /// What the caller gets instead, if the message does not pass.
-    async fn intercepted(&self, fate: &Fate) -> Option<Answered> {
-        if fate.reset {
-            return Some(Err(Reason::CANCEL.into()));
+    /// An answer carries its call's number; what came without one is counted per direction.
+    fn numbers(&self, direction: Direction) -> Numbers {
+        match self.given {
+            Some(first) => Numbers::Given(first),
+            None => Numbers::Counted(self.method.clone(), direction),
         }
-        if let Some(answer) = &fate.answer {
-            return Some(Ok(status(answer)));
-        }
-        if fate.copies.is_empty() {
-            // The caller's deadline or patience ends the call.
-            tokio::time::sleep(self.link.judge.limits.hang).await;
-            return Some(Err(Reason::CANCEL.into()));
-        }
-        None
     }
-}
 
-/// Counts one more.
-pub(super) fn next(count: &AtomicU64) -> u64 {
-    count.fetch_add(1, Ordering::Relaxed) + 1
+    /// The ticket of a message of which a copy passes; otherwise what the caller gets in its stead.
+    async fn unless_intercepted(&self, fate: &Fate, ticket: Ticket) -> Result<Ticket, Answered> {
+        match (fate.verdict(), &fate.answer) {
+            (Verdict::Delivered | Verdict::Duplicated, _) => return Ok(ticket),
+            (Verdict::Answered, Some(answer)) => return Err(Ok(status(answer))),
+            (Verdict::Answered | Verdict::Reset, _) => drop(ticket),
+            (Verdict::Lost, _) => {
+                drop(ticket);
+                // The caller's deadline or patience ends the call.
+                tokio::time::sleep(self.link.judge.limits.hang).await;
+            }
+        }
+        Err(Err(Reason::CANCEL.into()))
+    }
 }
 
 fn number(headers: &HeaderMap) -> Option<u64> {

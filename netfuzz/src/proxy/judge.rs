@@ -115,11 +115,15 @@ impl Judge {
         (fate, ticket)
     }
 
-    /// Waits until a time on CLOCK_MONOTONIC.
-    pub(super) async fn wait(&self, deadline: Duration) {
+    /// Waits until `delay` after a time on CLOCK_MONOTONIC.
+    pub(super) async fn delay(&self, since: Duration, delay: Duration) {
+        if delay.is_zero() {
+            return;
+        }
         let (sender, due) = oneshot::channel();
-        self.timer.schedule(deadline, Due::Wake(sender));
-        // The timer is dropped after whatever waits for it.
+        self.timer
+            .schedule(since.saturating_add(delay), Due::Wake(sender));
+        // The timer outlives whatever waits for it.
         let _ = due.await;
     }
 

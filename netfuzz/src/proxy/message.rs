@@ -1,6 +1,6 @@
 //! The messages of a gRPC stream: cuts a body at the length prefixes and looks no further.
 
-use super::body::reason;
+use super::body::{Outgoing, reason};
 use crate::fate::Corruption;
 use crate::timer;
 use bytes::{Buf, Bytes, BytesMut};
@@ -18,9 +18,17 @@ pub(super) struct Message {
 }
 
 impl Message {
+    /// In place of a message that is not there.
+    pub(super) fn none() -> Self {
+        Self {
+            frame: Bytes::new(),
+            arrival: timer::now(),
+        }
+    }
+
     /// The payload's size in bytes.
     pub(super) fn size(&self) -> usize {
-        self.frame.len() - PREFIX
+        self.frame.len().saturating_sub(PREFIX)
     }
 }
 
@@ -30,7 +38,9 @@ pub(super) fn corrupted(frame: &Bytes, corruption: Option<Corruption>) -> Bytes 
         return frame.clone();
     };
     let mut frame = BytesMut::from(&frame[..]);
-    corruption.apply(&mut frame[PREFIX..]);
+    if let Some(payload) = frame.get_mut(PREFIX..) {
+        corruption.apply(payload);
+    }
     frame.freeze()
 }
 
@@ -67,6 +77,11 @@ impl Reader {
             arrival: Duration::ZERO,
             limit,
         }
+    }
+
+    /// The body, of which nothing has been read.
+    pub(super) fn untouched(self) -> Outgoing {
+        Outgoing::Untouched(self.body)
     }
 
     /// Tells one message from many. Waits no longer than `patience` for what comes next; without it, to the end.

@@ -50,6 +50,8 @@ pub(super) struct Pump {
     interrupt: Option<oneshot::Sender<Interruption>>,
     /// On an ordered link, when the message before is released.
     previous: Option<Duration>,
+    /// When the last message so far is released.
+    latest: Duration,
     lost: u64,
     delivered: u64,
 }
@@ -72,6 +74,7 @@ impl Pump {
             outbox: outbox.clone(),
             interrupt,
             previous: (!datagram).then_some(Duration::ZERO),
+            latest: Duration::ZERO,
             lost: 0,
             delivered: 0,
         };
@@ -110,9 +113,18 @@ impl Pump {
                     return outbox.finish(End::Finished(trailers));
                 }
                 Err(error) => {
+                    self.settle().await;
                     return outbox.finish(End::Broken(error.reason().unwrap_or(Reason::CANCEL)));
                 }
             }
+        }
+    }
+
+    /// Waits until all that is held back has left: a reset would overtake it.
+    async fn settle(&self) {
+        let left = self.latest.saturating_sub(timer::now());
+        if !left.is_zero() {
+            self.judge.delay(self.latest, LEAVING).await;
         }
     }
 
@@ -162,6 +174,7 @@ impl Pump {
             }
             None => own,
         };
+        self.latest = self.latest.max(release);
         let behind = self.outbox.announce() && self.previous.is_some();
         if behind || release > timer::now() {
             return self.judge.hold(release, self.outbox.clone(), held);
@@ -171,3 +184,6 @@ impl Pump {
         }
     }
 }
+
+/// How long a released message may take to reach the socket.
+const LEAVING: Duration = Duration::from_millis(20);

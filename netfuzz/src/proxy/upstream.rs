@@ -1,6 +1,6 @@
 //! The connection to a link's receiver: dialled when first needed and again whenever it has broken.
 
-use super::body::{Outgoing, reason};
+use super::body::{Outgoing, cause, reason};
 use h2::Reason;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -29,6 +29,13 @@ pub(super) enum Failure {
     Reset(Reason),
 }
 
+impl Failure {
+    /// The call ended with the proxy.
+    pub(super) fn gone() -> Self {
+        Self::Unreachable("the proxy is shutting down".to_owned())
+    }
+}
+
 impl Upstream {
     /// Leads to `target`, host:port.
     pub(super) fn new(target: String) -> Self {
@@ -55,9 +62,8 @@ impl Upstream {
     /// Makes the call.
     pub(super) async fn send(
         &self,
-        request: Request<Outgoing>,
+        mut request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut request = request;
         for last in [false, true] {
             match self.connection().await?.try_send_request(request).await {
                 Ok(response) => return Ok(response),
@@ -128,17 +134,10 @@ async fn dial(
 }
 
 fn failure(error: &hyper::Error) -> Failure {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner
-            .downcast_ref::<h2::Error>()
-            .is_some_and(|inner| inner.is_reset())
-        {
-            return Failure::Reset(reason(error));
-        }
-        source = inner.source();
+    match cause(error) {
+        Some(cause) if cause.is_reset() => Failure::Reset(reason(error)),
+        _ => Failure::Unreachable(error.to_string()),
     }
-    Failure::Unreachable(error.to_string())
 }
 
 const DIAL: Duration = Duration::from_secs(5);

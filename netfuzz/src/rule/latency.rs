@@ -1,11 +1,11 @@
 //! Delays every copy of a message by a draw from a distribution.
 
-use super::{Build, Rule, Setting};
+use super::{Build, Built, Rule, Setting};
 use crate::distribution::Distribution;
 use crate::draw::Draw;
 use crate::fate::Fate;
 use crate::packet::Packet;
-use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, parse, resolve};
 
 /// The rule; its options are the distribution itself.
 struct Latency(Distribution);
@@ -23,7 +23,7 @@ impl Rule for Latency {
     }
 }
 
-fn build(options: &Options, setting: Setting<'_>) -> Result<Box<dyn Rule>, OptionError> {
+fn build(options: &Options, setting: Setting<'_>) -> Built {
     let written: Distribution = parse(options)?;
     Ok(Box::new(Latency(written.scaled(setting.time_scale))))
 }

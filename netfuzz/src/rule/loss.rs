@@ -1,6 +1,6 @@
 //! Loses messages at random, each on its own (Bernoulli).
 
-use super::{Build, Rule, Setting};
+use super::{Build, Built, Rule, Setting};
 use crate::draw::Draw;
 use crate::fate::Fate;
 use crate::packet::Packet;
@@ -30,7 +30,7 @@ impl Rule for Loss {
     }
 }
 
-fn build(options: &Options, _setting: Setting<'_>) -> Result<Box<dyn Rule>, OptionError> {
+fn build(options: &Options, _setting: Setting<'_>) -> Built {
     let loss: Loss = parse(options)?;
     check_probability("probability", loss.probability).map_err(OptionError)?;
     Ok(Box::new(loss))

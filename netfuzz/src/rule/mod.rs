@@ -68,8 +68,11 @@ pub struct Build {
     /// The option that a value which is no table stands for: `loss = 0.05`.
     pub shorthand: Option<&'static str>,
     /// Makes the rule, or tells what is wrong with its options.
-    pub rule: fn(&Options, Setting<'_>) -> Result<Box<dyn Rule>, OptionError>,
+    pub rule: fn(&Options, Setting<'_>) -> Built,
 }
+
+/// A rule, or what is wrong with its options.
+pub type Built = Result<Box<dyn Rule>, OptionError>;
 
 /// Every rule.
 pub const ENTRIES: &[Entry<Build>] = &[latency::ENTRY, loss::ENTRY, partition::ENTRY];

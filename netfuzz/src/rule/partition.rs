@@ -1,6 +1,6 @@
 //! Cuts links: isolates nodes, splits them into groups, or silences one direction.
 
-use super::{Build, Period, Rule, Setting};
+use super::{Build, Built, Period, Rule, Setting};
 use crate::draw::Draw;
 use crate::fate::Fate;
 use crate::packet::Packet;
@@ -165,7 +165,7 @@ impl Rule for Partition {
     }
 }
 
-fn build(options: &Options, setting: Setting<'_>) -> Result<Box<dyn Rule>, OptionError> {
+fn build(options: &Options, setting: Setting<'_>) -> Built {
     let partition: Partition = parse(options)?;
     partition.check(setting.participants).map_err(OptionError)?;
     Ok(Box::new(partition))

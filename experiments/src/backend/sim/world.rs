@@ -227,6 +227,8 @@ impl<'a> World<'a> {
                 }
             }
             Happening::Alarm { node } => self.alarm(node),
+            // An alarm that was set before an earlier one is of no more use.
+            Happening::Clients if self.clients_alarm != Some(self.now) => {}
             Happening::Clients => {
                 self.clients_alarm = None;
                 let mut wants = std::mem::take(&mut self.wants);
@@ -295,8 +297,9 @@ impl<'a> World<'a> {
             return;
         };
         if self.clients_alarm.is_none_or(|alarm| due < alarm) {
+            let due = due.max(self.now);
             self.clients_alarm = Some(due);
-            self.queue.push(due.max(self.now), Happening::Clients);
+            self.queue.push(due, Happening::Clients);
         }
     }
 
@@ -439,7 +442,7 @@ impl<'a> World<'a> {
     /// An alarm that came too early, since what it was set for is over, is set again.
     fn alarm(&mut self, node: usize) {
         let machine = &mut self.machines[node];
-        if machine.alarm.is_none_or(|alarm| alarm > self.now) {
+        if machine.alarm != Some(self.now) {
             return;
         }
         machine.alarm = None;
