@@ -19,11 +19,8 @@ fn main() -> anyhow::Result<()> {
         "simulator: 5 nodes, 1000 operations/s, quickstart's network, {ROUNDS} rounds, medians"
     );
     for (what, sets) in [
-        (
-            "reads and blind writes",
-            vec!["client.update=blind", "workload.keys=100000"],
-        ),
-        ("reads and read-first writes", vec![]),
+        ("R = W = 1", vec!["replication.r=1", "replication.w=1"]),
+        ("R = W = 2", vec!["replication.r=2", "replication.w=2"]),
     ] {
         for events in ["none", "all"] {
             let mut sets: Vec<String> = sets.iter().map(ToString::to_string).collect();

@@ -126,7 +126,7 @@ async fn a_lost_answer_leaves_the_call_open_until_the_deadline() {
         .load(json!([{ "direction": "response", "loss": 1 }]), json!([]))
         .await;
     let mut request = put("seen", Some(1));
-    request.set_timeout(Duration::from_millis(200));
+    request.set_timeout(Duration::from_millis(500));
     let status = client.put(request).await.unwrap_err();
     assert!(
         matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),

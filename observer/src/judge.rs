@@ -18,7 +18,7 @@ use crate::lookup::Lookup;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::time::Duration;
-use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome, Purpose};
+use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome};
 use tidemark_proto::id::OperationId;
 use writes::Writes;
 
@@ -166,7 +166,7 @@ impl Judge {
         }
         let place = self.place(&operation.key);
         let (versions, unmatched) = self.versions(place, &operation.versions);
-        let verdict = (operation.purpose == Purpose::Load).then(|| {
+        let verdict = (operation.purpose.is_measured()).then(|| {
             let writes = &self.keys[place as usize].1;
             match writes.judge(operation.id, operation.invoked, &versions) {
                 None => Verdict::NothingWritten,

@@ -6,6 +6,7 @@ use crate::figures::{
 use crate::history::{Events, HistoryError};
 use crate::judge::Judge;
 use crate::metric::arrivals::Arrivals;
+use crate::metric::availability::{Availability, Served, ServedShares};
 use crate::metric::clock_distance::ClockDistance;
 use crate::metric::convergence::Convergence;
 use crate::metric::exposure::{Exposure, Touches};
@@ -13,7 +14,6 @@ use crate::metric::freshness::{self, PROBABILITIES};
 use crate::metric::latency::Latency;
 use crate::metric::legs::Legs;
 use crate::metric::lost_writes::LostWrites;
-use crate::metric::service::{Availability, Served, Service};
 use crate::metric::siblings::Siblings;
 use crate::metric::staleness::{StaleReads, StaleShares, Staleness};
 use crate::metric::{Metric, Run, Seen};
@@ -22,7 +22,7 @@ use crate::spread::MS;
 use crate::tally::{BLOCK, Tally, deflated};
 use std::io::Read;
 use std::time::Duration;
-use tidemark_proto::event::{Detail, Event, Purpose};
+use tidemark_proto::event::{Detail, Event};
 use tidemark_proto::time::nanoseconds;
 
 /// What is to be known of a run besides its events.
@@ -88,7 +88,7 @@ pub struct Observation {
     facts: RunFacts,
     phases: Phases,
     judge: Judge,
-    service: Service,
+    availability: Availability,
     staleness: Staleness,
     siblings: Siblings,
     freshness: freshness::Freshness,
@@ -114,7 +114,7 @@ impl Observation {
             facts,
             phases: Phases::default(),
             judge: Judge::default(),
-            service: Service::default(),
+            availability: Availability::default(),
             staleness: Staleness::default(),
             siblings: Siblings::default(),
             freshness: freshness::Freshness::default(),
@@ -146,10 +146,10 @@ impl Observation {
         };
         if let Event::Returned(operation) = event {
             self.operations += 1;
-            let is_early = operation.purpose == Purpose::Load && seen.load().is_none();
+            let is_early = operation.purpose.is_measured() && seen.load().is_none();
             self.early += u64::from(is_early);
         }
-        self.service.observe(&seen);
+        self.availability.observe(&seen);
         self.staleness.observe(&seen);
         self.siblings.observe(&seen);
         self.freshness.observe(&seen);
@@ -174,7 +174,7 @@ impl Observation {
             healed: self.phases.healed(),
             judge: &self.judge,
         };
-        let served = self.service.report(&run);
+        let served = self.availability.report(&run);
         let stale = self.staleness.report(&run);
         let (siblings, several) = self.siblings.report(&run);
         let exposed = self.exposure.report(&run);
@@ -309,7 +309,7 @@ fn phase(
 }
 
 /// The measured time in equal bins, each of whole blocks: half a second, or a sixtieth if that is longer.
-fn over_time(whole: &Phase, served: &Availability, stale: &StaleShares) -> Vec<TimeBin> {
+fn over_time(whole: &Phase, served: &ServedShares, stale: &StaleShares) -> Vec<TimeBin> {
     let length = whole.until - whole.from;
     let blocks = |time: Duration| {
         u32::try_from(time.as_nanos().div_ceil(BLOCK.as_nanos())).unwrap_or(u32::MAX)

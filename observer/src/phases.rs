@@ -51,8 +51,9 @@ impl Phases {
             }
             _ => return,
         }
-        let inside =
-            |cut: &Duration| *cut > self.started() && self.healed.is_none_or(|healed| *cut < healed);
+        let inside = |cut: &Duration| {
+            *cut > self.started() && self.healed.is_none_or(|healed| *cut < healed)
+        };
         let edges = self.spans.iter().flat_map(|span| [span.from, span.until]);
         self.cuts = edges.filter(inside).collect();
         self.cuts.sort_unstable();

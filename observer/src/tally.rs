@@ -48,7 +48,7 @@ impl Tally {
         let width = (last - first) / MOST_BLOCKS + 1;
         (first..=*last)
             .step_by(width as usize)
-            .map(|from| self.sum(from..from + width))
+            .map(|from| self.sum(from..from.saturating_add(width)))
             .filter(|(_, of)| *of > 0)
             .collect()
     }

@@ -145,7 +145,7 @@ impl Definition<'_> {
         self.operations
             .iter()
             .find(|operation| operation.id == id)
-            .unwrap()
+            .expect("contexts and versions are of this history")
     }
 
     fn ancestors(&self, write: &Operation) -> BTreeSet<OperationId> {

@@ -16,11 +16,11 @@ use tidemark_proto::message::Method;
 
 fn written(events: &[Event]) -> [Vec<u8>; 4] {
     let mut files: [Vec<u8>; 4] = Default::default();
-    let mut tables = Tables::new(files.each_mut()).unwrap();
+    let mut tables = Tables::new(files.each_mut()).expect("memory can be written");
     for event in events {
-        tables.write(event).unwrap();
+        tables.write(event).expect("memory can be written");
     }
-    tables.flush().unwrap();
+    tables.flush().expect("memory can be written");
     drop(tables);
     files
 }

@@ -148,6 +148,17 @@ pub enum Purpose {
     Reconcile,
 }
 
+impl Purpose {
+    /// Whether it is part of what is measured: all that the load does of its own accord, reads before writes included.
+    #[must_use]
+    pub fn is_measured(self) -> bool {
+        match self {
+            Self::Load | Self::ReadFirst => true,
+            Self::Preload | Self::Reconcile => false,
+        }
+    }
+}
+
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -197,6 +197,7 @@ fn reset(error: &hyper::Error) -> Option<Reason> {
 
 const PASS: fn(&Packet, &mut Fate) = |_, _| {};
 const ADD: &str = "/shop.v1.Cart/Add";
+const PUT: &str = "/tidemark.v1.Kv/Put";
 
 #[tokio::test]
 async fn an_unknown_service_passes_with_its_trailers_and_is_counted_by_the_proxy() {
@@ -278,7 +279,7 @@ async fn a_duplicated_request_is_sent_twice_and_answered_once() {
         }
     })
     .await;
-    let mut answer = stage.ask(ADD, "twice").await.unwrap().into_body();
+    let mut answer = stage.ask(PUT, "twice").await.unwrap().into_body();
     assert_eq!(read(&mut answer, usize::MAX).await.0, message("twice"));
     for _ in 0..2 {
         assert_eq!(stage.received.recv().await.unwrap(), message("twice"));
@@ -295,7 +296,7 @@ async fn a_duplicated_request_is_sent_twice_and_answered_once() {
 async fn corruption_spares_the_prefix() {
     let mut stage =
         Stage::set(|_, fate| fate.copies[0].corruption = Some(Corruption { seed: 9 })).await;
-    stage.ask(ADD, "abc").await.unwrap();
+    stage.ask(PUT, "abc").await.unwrap();
     assert_eq!(stage.received.recv().await.unwrap(), message("a`c"));
 }
 
@@ -306,7 +307,7 @@ async fn a_status_or_a_reset_takes_the_place_of_the_answer() {
         fate.answer = Some(Answer { code: 14, message });
     })
     .await;
-    let answer = stage.ask(ADD, "x").await.unwrap();
+    let answer = stage.ask(PUT, "x").await.unwrap();
     assert_eq!(answer.headers()["grpc-status"], "14");
     assert_eq!(answer.headers()["grpc-message"], "not%20today");
     assert_eq!(
@@ -314,7 +315,7 @@ async fn a_status_or_a_reset_takes_the_place_of_the_answer() {
         Verdict::Answered
     );
     let mut stage = Stage::set(|_, fate| fate.reset = true).await;
-    let error = stage.ask(ADD, "x").await.unwrap_err();
+    let error = stage.ask(PUT, "x").await.unwrap_err();
     assert_eq!(reset(&error), Some(Reason::CANCEL));
     assert_eq!(stage.journal.recv().await.unwrap().verdict, Verdict::Reset);
     assert!(stage.received.try_recv().is_err(), "nothing arrived");

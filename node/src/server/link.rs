@@ -1,7 +1,8 @@
 //! The links to other nodes: for each node and message class one client-streaming call, opened on the first message.
 //!
 //! A lane is the queue of one class to one node and the call that carries it. It numbers messages as it hands them to
-//! the call, and counts on when a call has broken; what a broken call had taken is lost, what still waited is not.
+//! the call, and counts on when a call has broken. What a broken call had taken is lost, and so is what was to be sent
+//! before the next one: a peer that was away does not get it all in one heap when it comes back.
 
 use super::frames::Frames;
 use super::{Reporter, ServeError};
@@ -124,6 +125,21 @@ impl Lane {
             }
             tokio::time::sleep(pause(failures, &mut chance)).await;
             failures += 1;
+            self.drop_waiting();
+        }
+    }
+
+    /// What was to be sent while the peer was away is lost, as on any network: it does not arrive in one heap later.
+    fn drop_waiting(&mut self) {
+        let waiting =
+            std::iter::from_fn(|| self.first.take().or_else(|| self.waiting.try_recv().ok()));
+        let operations: Vec<_> = waiting.map(|message| message.operation()).collect();
+        for operation in operations {
+            let reason = format!(
+                "a {} message to {} was dropped: its link is down",
+                self.method, self.to
+            );
+            self.reporter.refuse(operation, reason);
         }
     }
 
@@ -206,7 +222,7 @@ fn pause(failures: u32, chance: &mut impl Rng) -> Duration {
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ pub struct Tables<W: Write> {
 }
 
 impl<W: Write> Tables<W> {
-    /// Tables over empty files, in the order of [`FILES`].
+    /// Tables over empty files, in the order of [`FILES`](super::FILES).
     ///
     /// # Errors
     /// A file cannot be written.
@@ -34,11 +34,97 @@ impl<W: Write> Tables<W> {
     /// A file cannot be written.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
         let [ops, events, fates, faults] = &mut self.tables;
+        let at = Nanoseconds(event.at());
         match event {
             Event::Returned(operation) => ops.operation(operation),
             Event::Fate(passage) => fates.passage(passage),
             Event::Fault(span) => faults.span(span),
-            _ => events.other(event),
+            Event::Invoked(invocation) => events.flat(Flat {
+                at,
+                event: "invoked",
+                operation: &invocation.id,
+                method: &Word(&invocation.kind),
+                key: &Key(&invocation.key),
+                word: &Word(&invocation.purpose),
+                intended: &Nanoseconds(invocation.intended),
+                context_from: &Maybe(&invocation.context_from),
+                ..BLANK
+            }),
+            Event::Placed { key, nodes } => events.flat(Flat {
+                event: "placed",
+                node: &List(nodes),
+                key: &Key(key),
+                ..BLANK
+            }),
+            Event::Stored(stored) => events.flat(Flat {
+                at,
+                event: "stored",
+                operation: &stored.operation,
+                node: &stored.node,
+                method: &stored.method,
+                key: &Key(&stored.key),
+                versions: &List(&stored.versions),
+                digest: &format_args!("{:016x}", stored.digest),
+                ..BLANK
+            }),
+            Event::Sent {
+                operation,
+                from,
+                to,
+                method,
+                k,
+                ..
+            } => events.flat(Flat {
+                at,
+                event: "sent",
+                operation,
+                node: from,
+                to,
+                method,
+                k,
+                ..BLANK
+            }),
+            Event::Received {
+                operation,
+                from,
+                to,
+                method,
+                ..
+            } => events.flat(Flat {
+                at,
+                event: "received",
+                operation,
+                node: from,
+                to,
+                method,
+                ..BLANK
+            }),
+            Event::Refused {
+                node,
+                operation,
+                reason,
+                ..
+            } => events.flat(Flat {
+                at,
+                event: "refused",
+                operation,
+                node,
+                word: reason,
+                ..BLANK
+            }),
+            Event::Machine { node, change, .. } => events.flat(Flat {
+                at,
+                event: "machine",
+                node,
+                word: &Word(change),
+                ..BLANK
+            }),
+            Event::Milestone { milestone, .. } => events.flat(Flat {
+                at,
+                event: "milestone",
+                word: &Word(milestone),
+                ..BLANK
+            }),
         }
     }
 
@@ -116,101 +202,6 @@ impl<W: Write> Table<W> {
             &Nanoseconds(span.until),
             &span.about,
         ])
-    }
-
-    fn other(&mut self, event: &Event) -> io::Result<()> {
-        let at = Nanoseconds(event.at());
-        match event {
-            Event::Invoked(invocation) => self.flat(Flat {
-                at,
-                event: "invoked",
-                operation: &invocation.id,
-                method: &Word(&invocation.kind),
-                key: &Key(&invocation.key),
-                word: &Word(&invocation.purpose),
-                intended: &Nanoseconds(invocation.intended),
-                context_from: &Maybe(&invocation.context_from),
-                ..BLANK
-            }),
-            Event::Placed { key, nodes } => self.flat(Flat {
-                event: "placed",
-                node: &List(nodes),
-                key: &Key(key),
-                ..BLANK
-            }),
-            Event::Stored(stored) => self.flat(Flat {
-                at,
-                event: "stored",
-                operation: &stored.operation,
-                node: &stored.node,
-                method: &stored.method,
-                key: &Key(&stored.key),
-                versions: &List(&stored.versions),
-                digest: &format_args!("{:016x}", stored.digest),
-                ..BLANK
-            }),
-            Event::Sent {
-                operation,
-                from,
-                to,
-                method,
-                k,
-                ..
-            } => self.flat(Flat {
-                at,
-                event: "sent",
-                operation,
-                node: from,
-                to,
-                method,
-                k,
-                ..BLANK
-            }),
-            Event::Received {
-                operation,
-                from,
-                to,
-                method,
-                ..
-            } => self.flat(Flat {
-                at,
-                event: "received",
-                operation,
-                node: from,
-                to,
-                method,
-                ..BLANK
-            }),
-            Event::Refused {
-                node,
-                operation,
-                reason,
-                ..
-            } => self.flat(Flat {
-                at,
-                event: "refused",
-                operation,
-                node,
-                word: reason,
-                ..BLANK
-            }),
-            Event::Machine { node, change, .. } => self.flat(Flat {
-                at,
-                event: "machine",
-                node,
-                word: &Word(change),
-                ..BLANK
-            }),
-            Event::Milestone { milestone, .. } => self.flat(Flat {
-                at,
-                event: "milestone",
-                word: &Word(milestone),
-                ..BLANK
-            }),
-            Event::Returned(_) | Event::Fate(_) | Event::Fault(_) => {
-                unreachable!("{event:?} has a table of its own")
-            }
-        }
     }
 
     fn flat(&mut self, row: Flat<'_>) -> io::Result<()> {

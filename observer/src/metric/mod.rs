@@ -1,6 +1,7 @@
 //! The metrics: each one a fold over the events in the order of their times, in a file of its own.
 
 pub(crate) mod arrivals;
+pub(crate) mod availability;
 pub(crate) mod clock_distance;
 pub(crate) mod convergence;
 pub(crate) mod exposure;
@@ -8,14 +9,13 @@ pub(crate) mod freshness;
 pub(crate) mod latency;
 pub(crate) mod legs;
 pub(crate) mod lost_writes;
-pub(crate) mod service;
 pub(crate) mod siblings;
 pub(crate) mod staleness;
 
 use crate::judge::{Judge, Verdict};
 use crate::phases::{Phase, Phases, Place};
 use std::time::Duration;
-use tidemark_proto::event::{Detail, Event, FaultSpan, Kind, Operation, Outcome, Purpose};
+use tidemark_proto::event::{Detail, Event, FaultSpan, Kind, Operation, Outcome};
 
 /// A fold over the events of a run.
 pub(crate) trait Metric {
@@ -41,7 +41,7 @@ impl<'a> Seen<'a> {
     /// The operation that returned, if it belongs to the load and the measured time, and where it started.
     pub(crate) fn load(&self) -> Option<(&'a Operation, Place)> {
         match self.event {
-            Event::Returned(operation) if operation.purpose == Purpose::Load => {
+            Event::Returned(operation) if operation.purpose.is_measured() => {
                 Some((operation, self.phases.place(operation.invoked)?))
             }
             _ => None,

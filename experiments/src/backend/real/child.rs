@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,7 +106,7 @@ async fn node(
     start: NodeStart,
     orders: BufReader<Stdin>,
 ) -> anyhow::Result<()> {
-    let reporter = Arc::new(start.reporting.connect());
+    let reporter = start.reporting.connect();
     let settings = Settings {
         config: start.config,
         id: start.id,
@@ -118,7 +117,7 @@ async fn node(
     let note = start.reporting.note(&reporter);
     say(Said::Ready)?;
     let served = server::serve(listener, settings, note, closed(orders)).await;
-    finish(reporter).await;
+    reporter.close(REPORTED_WITHIN).await;
     Ok(served?)
 }
 
@@ -127,11 +126,11 @@ async fn netfuzz(
     reporting: Reporting,
     orders: BufReader<Stdin>,
 ) -> anyhow::Result<()> {
-    let reporter = Arc::new(reporting.connect());
+    let reporter = reporting.connect();
     let note = reporting.note(&reporter);
     say(Said::Ready)?;
     let served = proxy::serve(listener, note, closed(orders)).await;
-    finish(reporter).await;
+    reporter.close(REPORTED_WITHIN).await;
     served.map_err(anyhow::Error::from_boxed)
 }
 
@@ -158,8 +157,8 @@ impl Reporting {
     }
 
     /// Passes on what is to be kept.
-    fn note(&self, reporter: &Arc<Reporter>) -> Arc<dyn Fn(Event) + Send + Sync> {
-        let (reporter, detail) = (Arc::clone(reporter), self.detail);
+    fn note(&self, reporter: &Reporter) -> Arc<dyn Fn(Event) + Send + Sync> {
+        let (reporter, detail) = (reporter.clone(), self.detail);
         Arc::new(move |event: Event| {
             if event.detail() <= detail {
                 reporter.report(event);
@@ -169,19 +168,10 @@ impl Reporting {
 }
 
 /// Ends when the parent closes this process's standard input, or is gone.
-fn closed(mut orders: BufReader<Stdin>) -> impl Future<Output = ()> + Send {
-    async move {
-        let mut rest = Vec::new();
-        // Nothing more is expected; an error means that the other end is gone.
-        let _ = orders.read_to_end(&mut rest).await;
-    }
-}
-
-/// Waits until all that was reported has arrived.
-async fn finish(reporter: Arc<Reporter>) {
-    if let Some(reporter) = Arc::into_inner(reporter) {
-        reporter.close(REPORTED_WITHIN).await;
-    }
+async fn closed(mut orders: BufReader<Stdin>) {
+    let mut rest = Vec::new();
+    // Nothing more is expected; an error means that the other end is gone.
+    let _ = orders.read_to_end(&mut rest).await;
 }
 
 fn say(said: Said) -> anyhow::Result<()> {

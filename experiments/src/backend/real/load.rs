@@ -1,7 +1,5 @@
 //! The clients of a run on real sockets: their state machine on a thread of its own, a call a task.
 
-#![expect(clippy::disallowed_methods, reason = "a shell: the clients' thread")]
-
 use super::cluster::Links;
 use crate::backend::{Progress, Run};
 use crate::client::{Clients, Want};

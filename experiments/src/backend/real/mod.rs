@@ -54,10 +54,10 @@ impl Backend for Real {
         let steps = steps(run)?;
         let mut cluster = Cluster::start(run, folder, runtime.handle())?;
         let clock = cluster.clock();
-        let reporter = Arc::new(Reporter::connect(cluster.observer(), "runner"));
+        let reporter = Reporter::connect(cluster.observer(), "runner");
         let detail = run.plan.events;
         let note: Arc<dyn Fn(Event) + Send + Sync> = {
-            let reporter = Arc::clone(&reporter);
+            let reporter = reporter.clone();
             Arc::new(move |event: Event| {
                 if event.detail() <= detail {
                     reporter.report(event);
@@ -75,16 +75,16 @@ impl Backend for Real {
         });
         drop(note);
         cluster.stop_members();
-        if let Some(reporter) = Arc::into_inner(reporter) {
-            let lost = runtime.block_on(reporter.close(REPORTED_WITHIN));
-            anyhow::ensure!(
-                lost == 0,
-                "{lost} events of the clients did not reach the observer"
-            );
-        }
-        cluster.stop_observer()?;
+        let lost = runtime.block_on(reporter.close(REPORTED_WITHIN));
+        let observed = cluster.stop_observer();
         runtime.shutdown_background();
-        ended
+        let ended = ended?;
+        observed?;
+        anyhow::ensure!(
+            lost == 0,
+            "{lost} events of the clients did not reach the observer"
+        );
+        Ok(ended)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::tally::{Tally, shares};
 use tidemark_proto::event::{Kind, Outcome};
 
 #[derive(Default)]
-pub(crate) struct Service {
+pub(crate) struct Availability {
     phases: Phased<Counts>,
 }
 
@@ -28,15 +28,15 @@ pub(crate) struct Served {
 }
 
 /// What clients were served in all phases, in each, and when.
-pub(crate) struct Availability {
+pub(crate) struct ServedShares {
     pub(crate) whole: Served,
     pub(crate) phases: Vec<Served>,
     pub(crate) over_time: Vec<Tally>,
     pub(crate) design_effect: f64,
 }
 
-impl Metric for Service {
-    type Figures = Availability;
+impl Metric for Availability {
+    type Figures = ServedShares;
 
     fn observe(&mut self, seen: &Seen<'_>) {
         let Some((operation, place)) = seen.load() else {
@@ -52,7 +52,7 @@ impl Metric for Service {
         }
     }
 
-    fn report(&self, run: &Run<'_>) -> Availability {
+    fn report(&self, run: &Run<'_>) -> ServedShares {
         let counts = self.phases.all(run);
         let tallies = |part: fn(&Counts) -> &Tally| -> Vec<Tally> {
             counts.iter().map(|counts| part(counts).clone()).collect()
@@ -75,7 +75,7 @@ impl Metric for Service {
             reads: reads.parts[phase],
             writes: writes.parts[phase],
         });
-        Availability {
+        ServedShares {
             whole: Served {
                 outcomes: [0, 1, 2]
                     .map(|outcome| counts.iter().map(|counts| counts.outcomes[outcome]).sum()),
