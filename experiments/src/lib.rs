@@ -4,6 +4,7 @@ pub mod backend;
 pub mod client;
 pub mod list;
 pub mod plan;
+pub mod prediction;
 pub mod record;
 pub mod run;
 pub mod workload;

@@ -1,6 +1,7 @@
 //! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
 
 use crate::plan::{Plan, to_toml};
+use crate::prediction::{PredictionRecord, compare};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -86,7 +87,10 @@ impl Folder {
     }
 
     /// Computes every figure from the history, and writes all that is made from them.
-    pub fn analyse(&self, record: &RunRecord) -> anyhow::Result<Figures> {
+    pub fn analyse(
+        &self,
+        record: &RunRecord,
+    ) -> anyhow::Result<(Figures, Option<PredictionRecord>)> {
         let facts = RunFacts {
             plan: record.name.clone(),
             backend: record.backend.clone(),
@@ -120,7 +124,14 @@ impl Folder {
             self.write(&format!("plots/{}.png", plot.name), plot.png)?;
         }
         self.write("report.html", page(&figures, &record.manifest))?;
-        Ok(figures)
+        let prediction = compare(&record.plan, &figures)?;
+        if let Some(prediction) = &prediction {
+            self.write(
+                "prediction.json",
+                serde_json::to_string_pretty(prediction)? + "\n",
+            )?;
+        }
+        Ok((figures, prediction))
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> anyhow::Result<()> {

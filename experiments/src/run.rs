@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tidemark_observer::figures::Figures;
 use tidemark_observer::summary::{self, Style};
 use tidemark_proto::event::Milestone;
 use tidemark_proto::registry::{Options, find};
@@ -69,8 +68,7 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     let shown = Shown::start(&run.plan, &name, backend.name, progress);
     let ended = (backend.build)(&Options::new()).run(&run, &folder);
     shown.end();
-    let figures = folder.analyse(&record)?;
-    say(&figures, &record, request.say)?;
+    say(&folder, &record, request.say)?;
     ended.with_context(|| {
         format!(
             "the run was cut short; {} has what was seen",
@@ -82,20 +80,27 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
 /// Computes the figures of a run that was made before, anew from its files, and says them.
 pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
     let (folder, record) = Folder::open(path)?;
-    let figures = folder.analyse(&record)?;
-    say(&figures, &record, how)
+    say(&folder, &record, how)
 }
 
-fn say(figures: &Figures, record: &RunRecord, how: Say) -> anyhow::Result<()> {
+/// Computes the figures of a run, and says them.
+fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Result<()> {
+    let (figures, prediction) = folder.analyse(record)?;
     match how {
-        Say::Json => println!("{}", serde_json::to_string_pretty(figures)?),
+        Say::Json => println!("{}", serde_json::to_string_pretty(&figures)?),
         Say::Text => {
             let style = if is_terminal() {
                 Style::Colour
             } else {
                 Style::Plain
             };
-            print!("{}", summary::text(figures, &record.manifest, style));
+            print!("{}", summary::text(&figures, &record.manifest, style));
+            print!(
+                "{}",
+                prediction
+                    .map(|prediction| prediction.text())
+                    .unwrap_or_default()
+            );
         }
     }
     Ok(())

@@ -4,11 +4,11 @@
 //! `libm`'s, whose last bits are the same everywhere.
 
 use crate::draw::Draw;
-use crate::span::Span;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 use tidemark_proto::registry::OptionError;
+use tidemark_proto::span::Span;
 
 /// How long something takes: a [`Law`] whose parameters make sense.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

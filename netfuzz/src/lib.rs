@@ -12,7 +12,6 @@ pub mod proxy;
 pub mod rule;
 pub mod schedule;
 pub mod selector;
-pub mod span;
 pub mod spec;
 #[cfg(feature = "proxy")]
 pub mod timer;
@@ -20,5 +19,4 @@ pub mod timer;
 pub use distribution::Distribution;
 pub use fate::{Fate, RuleSet};
 pub use schedule::{LaneId, Network};
-pub use span::Span;
 pub use spec::{RuleSpec, Spec, SpecError};

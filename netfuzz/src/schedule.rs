@@ -5,7 +5,6 @@ use crate::fate::{Fate, RuleSet};
 use crate::packet::{Packet, travel};
 use crate::rule::{ENTRIES, Period, Rule, Setting};
 use crate::selector::{Links, Selector};
-use crate::span::Span;
 use crate::spec::{RuleSpec, Spec, SpecError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,6 +13,7 @@ use tidemark_proto::event::{Direction, FaultSpan, Passage};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Method;
 use tidemark_proto::registry::find;
+use tidemark_proto::span::Span;
 
 /// Tells what becomes of every message of a run.
 ///

@@ -2,11 +2,11 @@
 
 use crate::rule::{ENTRIES, Period};
 use crate::selector::Selector;
-use crate::span::Span;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{OptionError, Options, find};
+use tidemark_proto::span::Span;
 
 /// What a network is built from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

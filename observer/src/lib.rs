@@ -11,6 +11,7 @@ mod metric;
 pub mod observe;
 mod phases;
 pub mod plot;
+pub mod predict;
 mod ranges;
 pub mod report;
 pub mod rows;

@@ -1,47 +1,98 @@
-//! Durations as people write them in a plan: `"500ms"`, `"1.05ms"`, `"20s"`.
+//! A length of time as plans write it: `"500ms"`, `"1.05ms"`, `"20s"`, exact to the nanosecond.
 
+use crate::time::nanoseconds;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A duration that reads and prints as a number and its unit: ns, us, ms, s, m or h.
+/// A length of time that is text with a unit in a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
 
-/// Text that is no duration.
+impl Span {
+    /// The span `factor` times as long, to the nearest nanosecond; at most 584 years.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        Self(Duration::from_nanos((self.as_f64() * factor).round() as u64))
+    }
+
+    /// Its length in nanoseconds.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        nanoseconds(self.0) as f64
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = nanoseconds(self.0);
+        let (unit, scale) = UNITS
+            .into_iter()
+            .find(|(_, scale)| {
+                if *scale > SECOND {
+                    length > 0 && length.is_multiple_of(*scale)
+                } else {
+                    length >= *scale
+                }
+            })
+            .unwrap_or(("s", SECOND));
+        write!(f, "{}", length / scale)?;
+        let rest = length % scale;
+        if rest > 0 {
+            let digits = scale.ilog10() as usize;
+            write!(f, ".{}", format!("{rest:0digits$}").trim_end_matches('0'))?;
+        }
+        f.write_str(unit)
+    }
+}
+
+/// Text that is no length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no duration; write a number and one of ns, us, ms, s, m, h, like \"1.5ms\"")]
+#[error(
+    "{text:?} is no length of time{why}; write a number and a unit (ns, us, ms, s, m, h), like 1.05ms"
+)]
 pub struct SpanError {
     text: String,
+    why: &'static str,
 }
 
 impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        exact(text).map(Self).ok_or_else(|| SpanError {
+        let refuse = |why| SpanError {
             text: text.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanoseconds = self.0.as_nanos();
-        let whole = UNITS.iter().rev().find(|(_, size)| {
-            nanoseconds.is_multiple_of(*size)
-                || nanoseconds > 10 * *size && nanoseconds.is_multiple_of(*size / 100)
-        });
-        let (unit, size) = whole.copied().unwrap_or(("ns", 1));
-        write!(f, "{}", nanoseconds / size)?;
-        let rest = nanoseconds % size;
-        if rest > 0 {
-            let digits = format!("{:02}", rest * 100 / size);
-            write!(f, ".{}", digits.trim_end_matches('0'))?;
+            why,
+        };
+        let end = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(|| refuse(": the unit is missing"))?;
+        let (number, unit) = text.split_at(end);
+        let (_, scale) = UNITS
+            .into_iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(|| refuse(": the unit is unknown"))?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
+            return Err(refuse(""));
         }
-        f.write_str(unit)
+        let too_long = || refuse(": it is too long");
+        let whole: u64 = whole.parse().map_err(|_| too_long())?;
+        let too_fine = || refuse(": it is finer than 1 ns");
+        let digits = fraction.trim_end_matches('0');
+        let power = 10u64
+            .checked_pow(digits.len() as u32)
+            .ok_or_else(too_fine)?;
+        let parts = u128::from(digits.parse::<u64>().unwrap_or(0)) * u128::from(scale);
+        if parts % u128::from(power) != 0 {
+            return Err(too_fine());
+        }
+        whole
+            .checked_mul(scale)
+            .and_then(|ns| ns.checked_add((parts / u128::from(power)) as u64))
+            .map(|ns| Self(Duration::from_nanos(ns)))
+            .ok_or_else(too_long)
     }
 }
 
@@ -53,75 +104,96 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time as text with a unit, like \"500ms\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
     }
 }
 
-/// Reads decimal text without a float's rounding; digits beyond a nanosecond are refused.
-fn exact(text: &str) -> Option<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(split);
-    let (_, size) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || fraction.is_empty() || fraction.len() > 12 {
-        return None;
-    }
-    let scaled = fraction.parse::<u128>().ok()? * size;
-    let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
-    let whole = whole.parse::<u128>().ok()?.checked_mul(*size)?;
-    let nanoseconds = whole.checked_add(scaled.is_multiple_of(scale).then(|| scaled / scale)?)?;
-    u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
-}
-
-const UNITS: [(&str, u128); 6] = [
-    ("ns", 1),
-    ("us", 1_000),
+const SECOND: u64 = 1_000_000_000;
+const UNITS: [(&str, u64); 6] = [
+    ("h", 3600 * SECOND),
+    ("m", 60 * SECOND),
+    ("s", SECOND),
     ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("h", 3_600_000_000_000),
+    ("us", 1_000),
+    ("ns", 1),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn text_is_read_to_the_nanosecond_and_printed_back() {
-        let check = |text: &str, nanoseconds: u64, printed: &str| {
-            let span: Span = text.parse().unwrap();
-            assert_eq!(span, Span(Duration::from_nanos(nanoseconds)), "{text}");
-            assert_eq!(span.to_string(), printed);
-            assert_eq!(printed.parse(), Ok(span), "printing {text} loses something");
-        };
-        check("500ms", 500_000_000, "500ms");
-        check("1.05ms", 1_050_000, "1050us");
-        check("20s", 20_000_000_000, "20s");
-        check("235us", 235_000, "235us");
-        check("2m", 120_000_000_000, "2m");
-        check("1.5s", 1_500_000_000, "1500ms");
-        check("0s", 0, "0h");
-        check("1.000001ms", 1_000_001, "1000001ns");
+    fn text_with_units_goes_both_ways() {
+        for (text, ns) in [
+            ("0s", 0),
+            ("80ns", 80),
+            ("250us", 250_000),
+            ("1.05ms", 1_050_000),
+            ("500ms", 500_000_000),
+            ("20s", 20 * SECOND),
+            ("1.5s", 1_500_000_000),
+            ("90s", 90 * SECOND),
+            ("2m", 120 * SECOND),
+            ("1h", 3600 * SECOND),
+        ] {
+            let span = Span(Duration::from_nanos(ns));
+            assert_eq!(text.parse(), Ok(span));
+            assert_eq!(span.to_string(), text);
+        }
+        assert_eq!("0.5m".parse(), "30s".parse::<Span>());
+        assert_eq!("2.500ms".parse(), "2500us".parse::<Span>());
     }
 
     #[test]
-    fn other_text_is_refused_by_name() {
+    fn other_text_is_refused_with_value_and_units() {
         for text in [
             "",
             "5",
             "ms",
-            "5 ms",
-            "-5ms",
+            "-1ms",
+            "+1ms",
+            "1 ms",
+            "1,5ms",
+            "1.ms",
+            ".5ms",
+            "1.2.3ms",
+            "1MS",
             "5min",
-            ".5s",
-            "1.s",
-            "0.1ns",
-            "1e3ms",
-            "99999999999999h",
+            "1.5ns",
+            "0.0000001us",
+            "99999999999999999999s",
+            "999999999h",
+            "0.00000000000000000000000000001s",
         ] {
             let error = text.parse::<Span>().expect_err(text).to_string();
-            assert!(error.starts_with(&format!("{text:?}")), "{error}");
+            assert!(error.contains(&format!("{text:?}")), "{error}");
+            assert!(error.contains("ns, us, ms, s, m, h"), "{error}");
+        }
+        let error = serde_json::from_str::<Span>("5").unwrap_err().to_string();
+        assert!(error.contains("like \"500ms\""), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_span_is_read_as_it_is_written(ns: u64) {
+            let span = Span(Duration::from_nanos(ns));
+            prop_assert_eq!(span.to_string().parse(), Ok(span));
+            let json = serde_json::to_string(&span).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Span>(&json).unwrap(), span);
         }
     }
 }

@@ -101,7 +101,7 @@ impl ClientOptions {
     pub fn stretch(&mut self, scale: f64) {
         self.rate /= scale;
         for span in [&mut self.timeout, &mut self.backoff] {
-            *span = Span(span.0.mul_f64(scale));
+            *span = span.scaled(scale);
         }
     }
 }

@@ -205,7 +205,7 @@ impl Plan {
         if scale == 1.0 {
             return self;
         }
-        let stretch = |span: &mut Span| *span = Span(span.0.mul_f64(scale));
+        let stretch = |span: &mut Span| *span = span.scaled(scale);
         for span in [&mut self.duration, &mut self.settle, &mut self.warmup] {
             stretch(span);
         }
@@ -430,8 +430,8 @@ fn stretch_options(options: &mut Options, scale: f64) {
     for value in options.values_mut() {
         match value {
             Value::String(text) => {
-                if let Ok(Span(time)) = text.parse() {
-                    *text = Span(time.mul_f64(scale)).to_string();
+                if let Ok(span) = text.parse::<Span>() {
+                    *text = span.scaled(scale).to_string();
                 }
             }
             Value::Object(inner) => stretch_options(inner, scale),
