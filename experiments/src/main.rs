@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tidemark::backend::real::child;
-use tidemark::run::{Request, Say, observe, run};
+use tidemark::run::{Request, Say, observe, print, run};
 use tidemark::{backend, list};
 use tidemark_proto::event::Milestone;
 
@@ -85,10 +85,7 @@ fn main() -> ExitCode {
         })
         .map(exit_code),
         Command::Observe { run, json } => observe(&run, saying(json)).map(|()| ExitCode::SUCCESS),
-        Command::List => {
-            print!("{}", list::text());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::List => print(&list::text()).map(|()| ExitCode::SUCCESS),
         Command::Node(_) | Command::Netfuzz(_) | Command::Observer(_) => {
             child::run().map(|()| ExitCode::SUCCESS)
         }

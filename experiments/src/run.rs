@@ -87,23 +87,28 @@ pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
 fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Result<()> {
     let (figures, prediction) = folder.analyse(record)?;
     match how {
-        Say::Json => println!("{}", serde_json::to_string_pretty(&figures)?),
+        Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
         Say::Text => {
             let style = if is_terminal() {
                 Style::Colour
             } else {
                 Style::Plain
             };
-            print!("{}", summary::text(&figures, &record.manifest, style));
-            print!(
-                "{}",
-                prediction
-                    .map(|prediction| prediction.text())
-                    .unwrap_or_default()
-            );
+            let prediction = prediction
+                .map(|prediction| prediction.text())
+                .unwrap_or_default();
+            print(&(summary::text(&figures, &record.manifest, style) + &prediction))
         }
     }
-    Ok(())
+}
+
+/// Prints to standard output; that nobody reads on is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::{ErrorKind, Write as _};
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn is_terminal() -> bool {

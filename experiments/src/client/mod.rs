@@ -201,28 +201,25 @@ impl Clients {
         }
     }
 
-    /// No more operations begin; those under way go on.
-    pub fn stop(&mut self) {
-        self.arrival = None;
-        self.due.clear();
-        self.tasks.clear();
-    }
-
-    /// Whether an answer is still awaited, or something is still to be done.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.next_due().is_none()
-    }
-
     /// The run is over: what is under way ends, its outcome unknown.
     pub fn abandon(&mut self, now: Duration, wants: &mut Vec<Want>) {
-        self.stop();
-        for (_, mut flight) in std::mem::take(&mut self.flights) {
+        let waiting = std::mem::take(&mut self.tasks)
+            .into_values()
+            .filter_map(|task| match task {
+                Task::Retry(flight) => Some(*flight),
+                Task::Preload(_) | Task::ProbeWrite { .. } | Task::ProbeRead { .. } => None,
+            });
+        let under_way = std::mem::take(&mut self.flights)
+            .into_values()
+            .chain(waiting);
+        for mut flight in under_way.collect::<Vec<_>>() {
             flight.operation.outcome = Outcome::Unknown;
             flight.operation.status = Cow::Borrowed("CANCELLED");
             flight.operation.returned = now;
             wants.push(Want::Note(Event::Returned(Box::new(flight.operation))));
         }
+        self.arrival = None;
+        self.due.clear();
     }
 
     fn arrive(&mut self, now: Duration, intended: Duration, wants: &mut Vec<Want>) {
@@ -527,7 +524,19 @@ impl Clients {
             return;
         }
         flight.operation.returned = now;
+        let never_written = (flight.then == Then::Write).then(|| Operation {
+            id: self.next_operation(flight.operation.id.issuer()),
+            purpose: Purpose::Load,
+            kind: Kind::Put,
+            intended: now,
+            invoked: now,
+            outcome: Outcome::Failed,
+            attempts: 0,
+            ..flight.operation.clone()
+        });
         wants.push(Want::Note(Event::Returned(Box::new(flight.operation))));
+        // A write whose read failed is a write that failed, though it was never sent.
+        wants.extend(never_written.map(|write| Want::Note(Event::Returned(Box::new(write)))));
     }
 
     fn plan(&mut self, at: Duration, task: Task) {

@@ -136,7 +136,7 @@ fn lay_over(below: &mut Table, above: Table) {
     }
 }
 
-/// Puts a value at a dotted path; numbers count list elements from 0.
+/// Puts a value at a dotted path of tables; a list is given whole.
 fn set(table: &mut Table, path: &str, value: Toml) -> anyhow::Result<()> {
     let (parents, last) = path
         .rsplit_once('.')
@@ -148,14 +148,11 @@ fn set(table: &mut Table, path: &str, value: Toml) -> anyhow::Result<()> {
     let mut place = table;
     for part in parents.iter().flat_map(|parents| parents.split('.')) {
         ensure!(!part.is_empty(), "the key {path:?} has an empty part");
-        let next = match place
-            .entry(part.to_owned())
-            .or_insert_with(|| Toml::Table(Table::new()))
-        {
+        let empty = || Toml::Table(Table::new());
+        place = match place.entry(part.to_owned()).or_insert_with(empty) {
             Toml::Table(inner) => inner,
             other => bail!("{path}: {part} is {other}, not a table"),
         };
-        place = next;
     }
     place.insert(last.to_owned(), value);
     Ok(())

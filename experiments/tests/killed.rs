@@ -1,0 +1,350 @@
+//! Whoever of a run is killed, whenever: no process is left, what was seen is on disk, and the next run works.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "processes are killed and watched by the wall clock"
+)]
+
+use anyhow::{Context as _, bail, ensure};
+use rand::Rng as _;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use tidemark_node::chance;
+use tidemark_observer::history::{Events, FILES};
+use tidemark_proto::event::{Event, MachineChange, Milestone};
+use tidemark_proto::id::NodeId;
+
+#[test]
+fn whoever_is_killed_nothing_is_left_behind_but_what_was_seen() {
+    let mut chance = chance::stream(20, "moments", NodeId::client(1));
+    let mut moment =
+        |most: Duration| most.mul_f64((chance.next_u64() >> 11) as f64 / 2f64.powi(53));
+    let mut trials = Vec::new();
+    for number in 0..TRIALS_OF_A_KIND {
+        for victim in VICTIMS {
+            let when = match number {
+                0 => When::AtItsStart(moment(START)),
+                _ => When::UnderLoad(moment(LOAD)),
+            };
+            trials.push((victim, when));
+        }
+    }
+    let failures = Mutex::new(Vec::new());
+    let left = Mutex::new(trials.into_iter());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((victim, when)) = left.lock().unwrap().next() else {
+                        return;
+                    };
+                    if let Err(error) = disturbed(victim, when) {
+                        let failure = format!("{victim:?} killed {when:?}: {error:#}");
+                        failures.lock().unwrap().push(failure);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    undisturbed().expect("a run that nobody disturbs works after all that");
+}
+
+/// Who is killed with SIGKILL; or the runner is interrupted with Ctrl-C's signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    Node,
+    Netfuzz,
+    Observer,
+    Runner,
+    RunnerByCtrlC,
+}
+
+/// When the victim is killed.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// So long after the runner was started and the victim exists.
+    AtItsStart(Duration),
+    /// So long after the first operation was written down.
+    UnderLoad(Duration),
+}
+
+fn disturbed(victim: Victim, when: When) -> anyhow::Result<()> {
+    let mut run = Run::start()?;
+    let moment = match when {
+        When::AtItsStart(moment) => moment,
+        When::UnderLoad(moment) => {
+            run.wait_for("the first operation", |run| run.has_operation())?;
+            moment
+        }
+    };
+    let from = Instant::now();
+    run.wait_for("the moment", |_| from.elapsed() >= moment)?;
+    run.kill(victim)?;
+    let status = run.wait_for_end()?;
+    run.wait_for("the end of every process", |run| run.processes().is_empty())
+        .with_context(|| format!("left: {:?}", run.processes()))?;
+    let checked = match when {
+        When::AtItsStart(_) => run.check_start(status),
+        When::UnderLoad(_) => run.check(victim, status),
+    };
+    checked.with_context(|| format!("{status}; {}", run.complaint()))
+}
+
+fn undisturbed() -> anyhow::Result<()> {
+    let mut run = Run::start()?;
+    let status = run.wait_for_end()?;
+    ensure!(status.success(), "{status}: {}", run.complaint());
+    run.wait_for("the end of every process", |run| run.processes().is_empty())?;
+    run.check_history(Some(Milestone::Ended))?;
+    run.check_report()
+}
+
+/// A run on real processes, each of which carries a mark in its environment.
+struct Run {
+    runner: Child,
+    out: tempfile::TempDir,
+    mark: String,
+}
+
+impl Run {
+    fn start() -> anyhow::Result<Self> {
+        let out = tempfile::tempdir()?;
+        let mark = format!("{MARK}={}", out.path().display());
+        let mut command = tidemark();
+        command.args(["run", "quickstart", "--out"]).arg(out.path());
+        for set in PLAN {
+            command.args(["--set", set]);
+        }
+        let runner = command
+            .env(MARK, out.path())
+            .stderr(File::create(out.path().join(STDERR))?)
+            .spawn()?;
+        Ok(Self { runner, out, mark })
+    }
+
+    /// Kills its victim, once it is there.
+    fn kill(&mut self, victim: Victim) -> anyhow::Result<()> {
+        let (role, signal) = match victim {
+            Victim::Runner | Victim::RunnerByCtrlC => {
+                let pid = Pid::from_child(&self.runner);
+                let is_interrupted = victim == Victim::RunnerByCtrlC;
+                let signal = if is_interrupted {
+                    Signal::INT
+                } else {
+                    Signal::KILL
+                };
+                return Ok(kill_process(pid, signal)?);
+            }
+            Victim::Node => ("node", Signal::KILL),
+            Victim::Netfuzz => ("netfuzz", Signal::KILL),
+            Victim::Observer => ("observer", Signal::KILL),
+        };
+        let mut found = None;
+        self.wait_for(role, |run| {
+            let mut processes = run.processes().into_iter();
+            found = processes.find(|process| process.role == role);
+            found.is_some()
+        })?;
+        let victim = found.context("it was just there")?;
+        Ok(kill_process(victim.pid, signal)?)
+    }
+
+    fn wait_for_end(&mut self) -> anyhow::Result<ExitStatus> {
+        let mut status = None;
+        self.wait_for("the end of the run", |run| {
+            status = run.runner.try_wait().ok().flatten();
+            status.is_some()
+        })?;
+        status.context("it has just ended")
+    }
+
+    /// Looks again and again, within bounds.
+    fn wait_for(
+        &mut self,
+        what: &str,
+        mut is_so: impl FnMut(&mut Self) -> bool,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            if Instant::now() > deadline {
+                bail!("waited {PATIENCE:?} for {what}; {}", self.complaint());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// The living processes of the run: those with its mark.
+    fn processes(&self) -> Vec<Process> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let process = |entry: fs::DirEntry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let environment = fs::read(entry.path().join("environ")).ok()?;
+            let mut variables = environment.split(|byte| *byte == 0);
+            variables.find(|variable| *variable == self.mark.as_bytes())?;
+            let command = fs::read(entry.path().join("cmdline")).ok()?;
+            let role = command.split(|byte| *byte == 0).nth(1)?;
+            Some(Process {
+                pid: Pid::from_raw(pid)?,
+                role: String::from_utf8_lossy(role).into_owned(),
+            })
+        };
+        entries.filter_map(process).collect()
+    }
+
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        let runs = fs::read_dir(self.out.path().join("quickstart"))?;
+        let run = runs.last().context("no folder of a run was made")?;
+        Ok(run?.path())
+    }
+
+    fn has_operation(&self) -> bool {
+        let table = self.folder().map(|folder| folder.join(FILES[0]));
+        let text = table.and_then(|path| Ok(fs::read_to_string(path)?));
+        text.is_ok_and(|text| text.lines().count() > 1)
+    }
+
+    fn complaint(&self) -> String {
+        fs::read_to_string(self.out.path().join(STDERR)).unwrap_or_default()
+    }
+
+    /// A run that had hardly begun has little to show, but says why.
+    fn check_start(&self, status: ExitStatus) -> anyhow::Result<()> {
+        let says_why = self.complaint().contains("the run was cut short");
+        ensure!(status.code() != Some(1) || says_why, "it does not say why");
+        Ok(())
+    }
+
+    fn check(&self, victim: Victim, status: ExitStatus) -> anyhow::Result<()> {
+        let (code, ended) = match victim {
+            Victim::Node => (Some(0), Some(Milestone::Ended)),
+            Victim::Netfuzz => (Some(1), Some(Milestone::Aborted)),
+            Victim::Observer => (Some(1), None),
+            Victim::Runner => (None, None),
+            Victim::RunnerByCtrlC => (Some(130), Some(Milestone::Interrupted)),
+        };
+        ensure!(status.code() == code, "its exit code should be {code:?}");
+        let history = self.check_history(ended)?;
+        let died = |event: &Event| {
+            matches!(
+                event,
+                Event::Machine {
+                    change: MachineChange::Died,
+                    ..
+                }
+            )
+        };
+        let deaths = history.iter().filter(|event| died(event)).count();
+        let due = usize::from(victim == Victim::Node);
+        ensure!(
+            deaths == due,
+            "{deaths} nodes are said to have died, not {due}"
+        );
+        if victim == Victim::Runner {
+            let folder = self.folder()?;
+            ensure!(!folder.join("report.html").exists(), "who wrote a report?");
+            let observed = tidemark().arg("observe").arg(&folder).status()?;
+            ensure!(observed.success(), "tidemark observe: {observed}");
+        }
+        self.check_report()
+    }
+
+    /// The folder has the run's manifest and its history, of which every complete line can be read.
+    fn check_history(&self, ended: Option<Milestone>) -> anyhow::Result<Vec<Event>> {
+        let folder = self.folder()?;
+        json(&folder.join("manifest.json"))?;
+        let open = |name: &&'static str| File::open(folder.join(name)).context(*name);
+        let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let files = <[File; 4]>::try_from(files).expect("as many files as there are names");
+        let events = Events::new(files)?.collect::<Result<Vec<_>, _>>()?;
+        let returned = |event: &&Event| matches!(event, Event::Returned(_));
+        ensure!(
+            events.iter().any(|event| returned(&event)),
+            "no operation was written down"
+        );
+        let milestones = events.iter().filter_map(|event| match event {
+            Event::Milestone { milestone, .. } => Some(*milestone),
+            _ => None,
+        });
+        let last = milestones.last();
+        ensure!(
+            ended.is_none() || last == ended,
+            "the history ends with {last:?}, not {ended:?}"
+        );
+        Ok(events)
+    }
+
+    fn check_report(&self) -> anyhow::Result<()> {
+        let folder = self.folder()?;
+        let page = fs::read_to_string(folder.join("report.html")).context("report.html")?;
+        ensure!(
+            page.trim_end().ends_with("</html>"),
+            "report.html is cut short"
+        );
+        let operations = &json(&folder.join("metrics.json"))?["run"]["operations"];
+        ensure!(
+            operations.as_u64() > Some(0),
+            "metrics.json has {operations} operations"
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Only after a failure is anybody left; whoever is gone need not be killed.
+        for process in self.processes() {
+            let _ = kill_process(process.pid, Signal::KILL);
+        }
+        let _ = self.runner.wait();
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    pid: Pid,
+    /// `run`, `node`, `netfuzz` or `observer`.
+    role: String,
+}
+
+fn tidemark() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+fn json(path: &Path) -> anyhow::Result<serde_json::Value> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+const VICTIMS: [Victim; 5] = [
+    Victim::Node,
+    Victim::Netfuzz,
+    Victim::Observer,
+    Victim::Runner,
+    Victim::RunnerByCtrlC,
+];
+/// The first of each kind at the run's start, the others under load.
+const TRIALS_OF_A_KIND: usize = 5;
+const AT_ONCE: usize = 4;
+const MARK: &str = "TIDEMARK_TEST_RUN";
+const STDERR: &str = "stderr";
+const START: Duration = Duration::from_millis(150);
+/// Well below the load's length, so that the run still goes on.
+const LOAD: Duration = Duration::from_millis(2_000);
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+const PLAN: [&str; 5] = [
+    "duration=3s",
+    "warmup=500ms",
+    "settle=500ms",
+    "client.rate=200",
+    "fault=[{ at = '1s', for = '1s', partition = { isolate = 'n3' } }]",
+];
