@@ -140,6 +140,7 @@ impl Coverage {
             SEEDS,
             "two different plans gave the same events"
         );
+        eprintln!("{:?}", self.counts);
         for (what, least) in [
             ("happenings", 500 * SEEDS),
             ("operations that failed or may have", SEEDS),
