@@ -142,11 +142,12 @@ impl Coverage {
         );
         eprintln!("{:?}", self.counts);
         for (what, least) in [
-            ("happenings", 500 * SEEDS),
+            ("happenings", 400 * SEEDS),
             ("operations that failed or may have", SEEDS),
-            ("stale reads where staleness is allowed", SEEDS),
+            ("stale reads where staleness is allowed", SEEDS / 4),
             ("reads that may not be stale", 5 * SEEDS),
             ("messages that a fault touched", SEEDS),
+            ("lost writes where loss is allowed", SEEDS / 10),
             ("restarts", SEEDS / 4),
             ("reads of siblings", SEEDS / 4),
             ("writes that may not be lost", 10 * SEEDS),
@@ -300,6 +301,12 @@ impl Drawn {
         let loss = dice.one_of(&["0", "0.01", "0.1"]);
         let repair = dice.one_of(&["[]", "[{ kind = 'read' }]"]);
         let service = dice.one_of(&["constant = '0s'", "exponential = '200us'"]);
+        let (workload, rate) = dice.one_of(&[
+            ("{ kind = 'uniform', keys = 4, reads = 0.5, value_bytes = 20 }", 60),
+            ("{ kind = 'zipf', keys = 4, reads = 0.6, value_bytes = 20 }", 60),
+            ("{ kind = 'clustered', keys = 4, hot_keys = 1, hot_share = 0.8, reads = 0.5, value_bytes = 20 }", 60),
+            ("{ kind = 'visibility-probe', immediate = 0.5, range = '20ms', lead = '100ms', value_bytes = 20 }", 30),
+        ]);
         let sets = [
             format!("seed={seed}"),
             "duration=1200ms".to_owned(),
@@ -317,7 +324,7 @@ impl Drawn {
             format!("storage.kind={storage}"),
             format!("repair={repair}"),
             "client.count=4".to_owned(),
-            "client.rate=30".to_owned(),
+            format!("client.rate={rate}"),
             "client.timeout=200ms".to_owned(),
             format!("client.arrivals={}", dice.one_of(&["poisson", "fixed"])),
             format!("client.route={route}"),
@@ -330,17 +337,7 @@ impl Drawn {
                 "client.reconcile={}",
                 dice.one_of(&["on-update", "write-back"])
             ),
-            format!(
-                "workload={}",
-                dice.one_of(&[
-                    "{ kind = 'uniform', keys = 4, reads = 0.5, value_bytes = 20 }",
-                    "{ kind = 'zipf', keys = 4, reads = 0.6, value_bytes = 20 }",
-                    "{ kind = 'clustered', keys = 4, hot_keys = 2, hot_share = 0.8, reads = 0.5, \
-                     value_bytes = 20 }",
-                    "{ kind = 'visibility-probe', immediate = 0.5, range = '20ms', lead = '100ms', \
-                     value_bytes = 20 }",
-                ])
-            ),
+            format!("workload={workload}"),
             format!("sim.service={{ {service} }}"),
             format!(
                 "network=[{{ links = 'peers', latency = {{ exponential = '5ms' }} }}, {{ loss = {loss} }}]"
@@ -364,7 +361,7 @@ impl Dice {
         1 + self.0.next_u64() % sides
     }
 
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         let index = self.from_1_to(choices.len() as u64) - 1;
         choices[index as usize]
     }

@@ -1,6 +1,8 @@
 //! All clients of a run as one state machine: open-loop arrivals, probes, reconciling, retries. It does no I/O; the
 //! back-ends carry out what it wants done and tell it what came back, so both see the same load.
 
+mod arrivals;
+mod flight;
 mod options;
 mod route;
 mod value;
@@ -10,21 +12,20 @@ pub use route::Route;
 
 use crate::plan::Plan;
 use crate::workload::{self, Intent, Workload};
+use arrivals::ArrivalTimes;
 use bytes::Bytes;
-use options::{Arrivals, Reconcile, Update};
+use flight::{Beginning, Flight, Seen, Then, never_written};
+use options::{Reconcile, Update};
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use route::Router;
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 use tidemark_node::chance;
-use tidemark_node::request::{Answer, Call, Code, Refusal, Reply, Request, Siblings};
-use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome, Purpose};
+use tidemark_node::request::{Answer, Code, Refusal, Reply, Request};
+use tidemark_proto::event::{Event, Kind, Operation, Purpose};
 use tidemark_proto::id::{NodeId, OperationId};
-use value::{value_of, writer_of};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// What the clients want done.
 #[derive(Debug)]
@@ -49,27 +50,23 @@ pub struct Clients {
     options: ClientOptions,
     workload: Box<dyn Workload>,
     router: Router,
-    chance: Chance,
+    /// Who acts next, and what it asks.
+    choices: Xoshiro256PlusPlus,
+    intents: Xoshiro256PlusPlus,
+    arrivals: ArrivalTimes,
     all_replicas: u32,
     value_bytes: usize,
     /// When the next arrival is due; none: there will be no more.
     arrival: Option<Duration>,
-    last_arrival: Duration,
     sessions: Vec<Session>,
     /// What is to be done at a time, in the order in which it was planned.
     due: BinaryHeap<Reverse<(Duration, u64)>>,
     tasks: BTreeMap<u64, Task>,
     planned: u64,
+    preloads: u64,
     /// Attempts under way. All have one timeout, so the first is the first to be given up.
     flights: BTreeMap<u64, Flight>,
     attempts: u64,
-}
-
-/// One stream of chance per purpose.
-struct Chance {
-    arrivals: Xoshiro256PlusPlus,
-    clients: Xoshiro256PlusPlus,
-    intents: Xoshiro256PlusPlus,
 }
 
 /// What one client knows.
@@ -78,13 +75,6 @@ struct Session {
     operations: u64,
     /// The last context that it was given for a key.
     seen: BTreeMap<Bytes, Seen>,
-}
-
-/// A context and the operation whose answer gave it.
-#[derive(Clone)]
-struct Seen {
-    context: Bytes,
-    from: OperationId,
 }
 
 /// Something to be done at its time.
@@ -102,25 +92,6 @@ enum Task {
     Retry(Box<Flight>),
 }
 
-/// An operation under way.
-struct Flight {
-    operation: Operation,
-    request: Request,
-    then: Then,
-    deadline: Duration,
-    sent: u32,
-}
-
-/// What follows an answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    Nothing,
-    /// The read was made in order to write.
-    Write,
-    /// The write was made in order to be read after this time.
-    Read(Duration),
-}
-
 impl Clients {
     /// The clients of a plan whose times are scaled.
     pub fn new(plan: &Plan) -> anyhow::Result<Self> {
@@ -130,19 +101,21 @@ impl Clients {
         let mut clients = Self {
             options: plan.client.clone(),
             router: Router::new(plan)?,
-            chance: Chance {
-                arrivals: stream("arrivals"),
-                clients: stream("clients"),
-                intents: stream("intents"),
-            },
+            choices: stream("clients"),
+            intents: stream("intents"),
+            arrivals: ArrivalTimes::new(
+                &plan.client,
+                plan.duration.0.saturating_sub(workload.lead()),
+                stream("arrivals"),
+            ),
             all_replicas: u32::try_from(plan.replicas())?,
             value_bytes: workload.value_bytes(),
             arrival: None,
-            last_arrival: plan.duration.0.saturating_sub(workload.lead()),
             sessions: plan.clients().iter().map(|_| Session::default()).collect(),
             due: BinaryHeap::new(),
             tasks: BTreeMap::new(),
             planned: 0,
+            preloads: 0,
             flights: BTreeMap::new(),
             attempts: 0,
             workload,
@@ -153,7 +126,7 @@ impl Clients {
         for (key, index) in keys.into_iter().zip(0u32..) {
             clients.plan(pace.saturating_mul(index), Task::Preload(key));
         }
-        clients.arrival = clients.arrival_after(first);
+        clients.arrival = clients.arrivals.after(first);
         Ok(clients)
     }
 
@@ -175,7 +148,7 @@ impl Clients {
     pub fn act(&mut self, now: Duration, wants: &mut Vec<Want>) {
         while let Some(intended) = self.arrival.filter(|arrival| *arrival <= now) {
             self.arrive(now, intended, wants);
-            self.arrival = self.arrival_after(intended);
+            self.arrival = self.arrivals.after(intended);
         }
         while let Some(Reverse((intended, number))) = self.due.peek().copied()
             && intended <= now
@@ -203,60 +176,31 @@ impl Clients {
 
     /// The run is over: what is under way ends, its outcome unknown.
     pub fn abandon(&mut self, now: Duration, wants: &mut Vec<Want>) {
-        let waiting = std::mem::take(&mut self.tasks)
-            .into_values()
-            .filter_map(|task| match task {
-                Task::Retry(flight) => Some(*flight),
-                Task::Preload(_) | Task::ProbeWrite { .. } | Task::ProbeRead { .. } => None,
-            });
-        let under_way = std::mem::take(&mut self.flights)
-            .into_values()
-            .chain(waiting);
-        for mut flight in under_way.collect::<Vec<_>>() {
-            flight.operation.outcome = Outcome::Unknown;
-            flight.operation.status = Cow::Borrowed("CANCELLED");
-            flight.operation.returned = now;
-            wants.push(Want::Note(Event::Returned(Box::new(flight.operation))));
-        }
+        let tasks = std::mem::take(&mut self.tasks).into_values();
+        let waiting = tasks.filter_map(|task| match task {
+            Task::Retry(flight) => Some(*flight),
+            Task::Preload(_) | Task::ProbeWrite { .. } | Task::ProbeRead { .. } => None,
+        });
+        let under_way = std::mem::take(&mut self.flights).into_values();
+        wants.extend(
+            under_way
+                .chain(waiting)
+                .map(|flight| returned(flight.abandoned(now))),
+        );
         self.arrival = None;
         self.due.clear();
     }
 
     fn arrive(&mut self, now: Duration, intended: Duration, wants: &mut Vec<Want>) {
         let count = u64::from(self.options.count);
-        let index = (u128::from(self.chance.clients.next_u64()) * u128::from(count)) >> 64;
+        let index = (u128::from(self.choices.next_u64()) * u128::from(count)) >> 64;
         let client = NodeId::client(1 + index as u16);
-        match self.workload.next(&mut self.chance.intents) {
+        match self.workload.next(&mut self.intents) {
             Intent::Read(key) => {
-                self.get(
-                    now,
-                    intended,
-                    client,
-                    key,
-                    Purpose::Load,
-                    Then::Nothing,
-                    wants,
-                );
+                let read = self.beginning(now, intended, client, key);
+                self.get(read, wants);
             }
-            Intent::Update(key) => match self.options.update {
-                Update::ReadFirst => {
-                    self.get(
-                        now,
-                        intended,
-                        client,
-                        key,
-                        Purpose::ReadFirst,
-                        Then::Write,
-                        wants,
-                    );
-                }
-                Update::Remembered => {
-                    let seen = self.session(client).seen.get(&key).cloned();
-                    let write = Writing::new(client, key, seen);
-                    self.put(now, intended, write, wants);
-                }
-                Update::Blind => self.put(now, intended, Writing::new(client, key, None), wants),
-            },
+            Intent::Update(key) => self.update(now, intended, client, key, wants),
             Intent::Probe { key, wait } => {
                 self.preload(now, intended, client, key.clone(), wants);
                 let task = Task::ProbeWrite { client, key, wait };
@@ -265,31 +209,51 @@ impl Clients {
         }
     }
 
+    fn update(
+        &mut self,
+        now: Duration,
+        intended: Duration,
+        client: NodeId,
+        key: Bytes,
+        wants: &mut Vec<Want>,
+    ) {
+        let first = self.beginning(now, intended, client, key);
+        match self.options.update {
+            Update::ReadFirst => {
+                let (purpose, then) = (Purpose::ReadFirst, Then::Write);
+                self.get(
+                    Beginning {
+                        purpose,
+                        then,
+                        ..first
+                    },
+                    wants,
+                );
+            }
+            Update::Remembered => {
+                let seen = self.session(client).seen.get(&first.key).cloned();
+                self.put(first, seen, None, wants);
+            }
+            Update::Blind => self.put(first, None, None, wants),
+        }
+    }
+
     fn carry_out(&mut self, now: Duration, intended: Duration, task: Task, wants: &mut Vec<Want>) {
         match task {
             Task::Preload(key) => {
-                let turn = self.planned.wrapping_sub(self.tasks.len() as u64);
-                let client = 1 + (turn % u64::from(self.options.count)) as u16;
+                self.preloads += 1;
+                let client = 1 + (self.preloads % u64::from(self.options.count)) as u16;
                 self.preload(now, intended, NodeId::client(client), key, wants);
             }
             Task::ProbeWrite { client, key, wait } => {
                 let seen = self.session(client).seen.remove(&key);
-                let write = Writing {
-                    then: Then::Read(wait),
-                    ..Writing::new(client, key, seen)
-                };
-                self.put(now, intended, write, wants);
+                let write = self.beginning(now, intended, client, key);
+                let then = Then::Read(wait);
+                self.put(Beginning { then, ..write }, seen, None, wants);
             }
             Task::ProbeRead { client, key } => {
-                self.get(
-                    now,
-                    intended,
-                    client,
-                    key,
-                    Purpose::Load,
-                    Then::Nothing,
-                    wants,
-                );
+                let read = self.beginning(now, intended, client, key);
+                self.get(read, wants);
             }
             Task::Retry(flight) => self.send(now, *flight, wants),
         }
@@ -309,109 +273,51 @@ impl Clients {
             key: key.clone(),
             nodes,
         }));
-        let write = Writing {
-            purpose: Purpose::Preload,
-            quorum: Some(self.all_replicas),
-            ..Writing::new(client, key, None)
-        };
-        self.put(now, intended, write, wants);
+        let write = self.beginning(now, intended, client, key);
+        let purpose = Purpose::Preload;
+        self.put(
+            Beginning { purpose, ..write },
+            None,
+            Some(self.all_replicas),
+            wants,
+        );
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an operation has as many parts")]
-    fn get(
+    fn get(&mut self, beginning: Beginning, wants: &mut Vec<Want>) {
+        let invoked = beginning.invoked;
+        self.send(invoked, Flight::read(beginning), wants);
+    }
+
+    fn put(
+        &mut self,
+        beginning: Beginning,
+        seen: Option<Seen>,
+        quorum: Option<u32>,
+        wants: &mut Vec<Want>,
+    ) {
+        let invoked = beginning.invoked;
+        let flight = Flight::write(beginning, seen, self.value_bytes, quorum);
+        wants.push(Want::Note(Event::Invoked(Box::new(flight.invocation()))));
+        self.send(invoked, flight, wants);
+    }
+
+    /// An operation of the load that begins now, and that nothing follows.
+    fn beginning(
         &mut self,
         now: Duration,
         intended: Duration,
         client: NodeId,
         key: Bytes,
-        purpose: Purpose,
-        then: Then,
-        wants: &mut Vec<Want>,
-    ) {
+    ) -> Beginning {
         let id = self.next_operation(client);
-        let call = Call::Get { read_quorum: None };
-        let flight = self.flight(now, intended, id, key, Kind::Get, purpose, call, then);
-        self.send(now, flight, wants);
-    }
-
-    fn put(&mut self, now: Duration, intended: Duration, write: Writing, wants: &mut Vec<Want>) {
-        let Writing {
-            client,
-            key,
-            seen,
-            purpose,
-            quorum,
-            then,
-        } = write;
-        let id = self.next_operation(client);
-        let value = value_of(id, self.value_bytes);
-        let bytes = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        let context_from = seen.as_ref().map(|seen| seen.from);
-        let call = Call::Put {
-            checksum: Some(xxh3_64(&value)),
-            value,
-            context: seen.map_or_else(Bytes::new, |seen| seen.context),
-            write_quorum: quorum,
-            siblings: Siblings::Omitted,
-        };
-        let invocation = Invocation {
+        let (purpose, then) = (Purpose::Load, Then::Nothing);
+        Beginning {
             id,
+            key,
             purpose,
-            kind: Kind::Put,
-            key: key.clone(),
             intended,
             invoked: now,
-            context_from,
-        };
-        wants.push(Want::Note(Event::Invoked(Box::new(invocation))));
-        let mut flight = self.flight(now, intended, id, key, Kind::Put, purpose, call, then);
-        flight.operation.context_from = context_from;
-        flight.operation.value_bytes = bytes;
-        self.send(now, flight, wants);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "an operation has as many parts")]
-    fn flight(
-        &self,
-        now: Duration,
-        intended: Duration,
-        id: OperationId,
-        key: Bytes,
-        kind: Kind,
-        purpose: Purpose,
-        call: Call,
-        then: Then,
-    ) -> Flight {
-        Flight {
-            request: Request {
-                operation: id,
-                key: key.clone(),
-                timeout: None,
-                call,
-            },
             then,
-            deadline: Duration::ZERO,
-            sent: 0,
-            operation: Operation {
-                id,
-                purpose,
-                kind,
-                key,
-                intended,
-                invoked: now,
-                returned: now,
-                outcome: Outcome::Unknown,
-                status: Cow::Borrowed("OK"),
-                asked: id.issuer(),
-                coordinator: None,
-                answered: Vec::new(),
-                versions: Vec::new(),
-                context_from: None,
-                clock: Vec::new(),
-                context_bytes: 0,
-                value_bytes: 0,
-                attempts: 0,
-            },
         }
     }
 
@@ -443,54 +349,23 @@ impl Clients {
     }
 
     fn succeed(&mut self, now: Duration, flight: Flight, answer: Answer, wants: &mut Vec<Want>) {
-        let Flight {
-            mut operation,
-            then,
-            ..
-        } = flight;
-        let client = operation.id.issuer();
-        operation.returned = now;
-        operation.outcome = Outcome::Ok;
-        operation.coordinator = answer.coordinator;
-        operation.answered = answer.answered;
-        operation.context_bytes = u32::try_from(answer.context.len()).unwrap_or(u32::MAX);
-        operation.clock = answer.clock;
-        if operation.kind == Kind::Get {
-            let bytes: usize = answer
-                .versions
-                .iter()
-                .map(|version| version.value.len())
-                .sum();
-            operation.value_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            let writers = answer
-                .versions
-                .iter()
-                .map(|version| writer_of(&version.value).unwrap_or(version.operation));
-            operation.versions = writers.collect();
-        }
-        let seen = Seen {
-            context: answer.context,
-            from: operation.id,
-        };
-        let (key, kind) = (operation.key.clone(), operation.kind);
-        let purpose = operation.purpose;
-        let has_siblings = kind == Kind::Get && operation.versions.len() > 1;
-        wants.push(Want::Note(Event::Returned(Box::new(operation))));
+        let then = flight.then;
+        let (operation, seen) = flight.succeeded(now, answer);
+        let (client, key) = (operation.id.issuer(), operation.key.clone());
+        let has_siblings = operation.kind == Kind::Get && operation.versions.len() > 1;
         let is_remembered = self.options.update == Update::Remembered
-            || purpose == Purpose::Preload && self.workload.lead() > Duration::ZERO;
+            || operation.purpose == Purpose::Preload && self.workload.lead() > Duration::ZERO;
+        wants.push(returned(operation));
         match then {
             Then::Write => {
-                let write = Writing::new(client, key, Some(seen));
-                self.put(now, now, write, wants);
+                let write = self.beginning(now, now, client, key);
+                self.put(write, Some(seen), None, wants);
             }
             Then::Read(wait) => self.plan(now + wait, Task::ProbeRead { client, key }),
             Then::Nothing if has_siblings && self.options.reconcile == Reconcile::WriteBack => {
+                let write = self.beginning(now, now, client, key);
                 let purpose = Purpose::Reconcile;
-                let write = Writing {
-                    purpose,
-                    ..Writing::new(client, key, Some(seen))
-                };
-                self.put(now, now, write, wants);
+                self.put(Beginning { purpose, ..write }, Some(seen), None, wants);
             }
             Then::Nothing if is_remembered => {
                 self.session(client).seen.insert(key, seen);
@@ -506,57 +381,25 @@ impl Clients {
         refusal: &Refusal,
         wants: &mut Vec<Want>,
     ) {
-        let may_have_happened = flight.operation.kind != Kind::Get && refusal.code.leaves_unknown();
-        // Whatever comes later, an attempt that may have happened stays one.
-        let unknown = may_have_happened
-            || flight.operation.status != "OK"
-                && flight.operation.outcome == Outcome::Unknown
-                && flight.operation.kind != Kind::Get;
-        flight.operation.status = Cow::Borrowed(refusal.code.name());
-        flight.operation.outcome = if unknown {
-            Outcome::Unknown
-        } else {
-            Outcome::Failed
-        };
+        flight.refused(refusal);
         let is_passing = refusal.code.leaves_unknown() || refusal.code == Code::ResourceExhausted;
         if is_passing && flight.sent <= self.options.retries {
             self.plan(now + self.options.backoff.0, Task::Retry(Box::new(flight)));
             return;
         }
-        flight.operation.returned = now;
-        let never_written = (flight.then == Then::Write).then(|| Operation {
-            id: self.next_operation(flight.operation.id.issuer()),
-            purpose: Purpose::Load,
-            kind: Kind::Put,
-            intended: now,
-            invoked: now,
-            outcome: Outcome::Failed,
-            attempts: 0,
-            ..flight.operation.clone()
-        });
-        wants.push(Want::Note(Event::Returned(Box::new(flight.operation))));
-        // A write whose read failed is a write that failed, though it was never sent.
-        wants.extend(never_written.map(|write| Want::Note(Event::Returned(Box::new(write)))));
+        let operation = Operation {
+            returned: now,
+            ..flight.operation
+        };
+        let never = (flight.then == Then::Write)
+            .then(|| never_written(self.next_operation(operation.id.issuer()), &operation));
+        wants.extend([Some(operation), never].into_iter().flatten().map(returned));
     }
 
     fn plan(&mut self, at: Duration, task: Task) {
         self.planned += 1;
         self.due.push(Reverse((at, self.planned)));
         self.tasks.insert(self.planned, task);
-    }
-
-    fn arrival_after(&mut self, last: Duration) -> Option<Duration> {
-        let gap = match self.options.arrivals {
-            Arrivals::Fixed => 1.0,
-            Arrivals::Poisson => {
-                // From 0 (excluded) to 1: its logarithm is finite.
-                let unit =
-                    ((self.chance.arrivals.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-                -libm::log(unit)
-            }
-        };
-        let next = last + Duration::from_nanos(libm::round(gap / self.options.rate * 1e9) as u64);
-        (next < self.last_arrival).then_some(next)
     }
 
     fn session(&mut self, client: NodeId) -> &mut Session {
@@ -570,25 +413,6 @@ impl Clients {
     }
 }
 
-/// A put about to be sent.
-struct Writing {
-    client: NodeId,
-    key: Bytes,
-    seen: Option<Seen>,
-    purpose: Purpose,
-    quorum: Option<u32>,
-    then: Then,
-}
-
-impl Writing {
-    fn new(client: NodeId, key: Bytes, seen: Option<Seen>) -> Self {
-        Self {
-            client,
-            key,
-            seen,
-            purpose: Purpose::Load,
-            quorum: None,
-            then: Then::Nothing,
-        }
-    }
+fn returned(operation: Operation) -> Want {
+    Want::Note(Event::Returned(Box::new(operation)))
 }

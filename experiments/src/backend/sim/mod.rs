@@ -1,6 +1,9 @@
 //! The simulator: the same nodes, clients and fault model on one queue, in virtual time, from one seed.
 
+mod calls;
+mod happening;
 mod lanes;
+mod machine;
 mod queue;
 mod world;
 

@@ -1,20 +1,20 @@
 //! The simulated world: machines, network, clients and the order in which things happen.
 
+use super::calls::{OpenCall, OpenCalls};
+use super::happening::Happening;
 use super::lanes::Lanes;
+use super::machine::Machine;
 use super::queue::Queue;
 use crate::backend::{Progress, Run};
 use crate::client::{Clients, Want};
 use crate::plan::{MachineFault, Plan};
 use std::time::Duration;
-use tidemark_netfuzz::draw::{Draw, LaneSeed};
 use tidemark_netfuzz::{Fate, LaneId, Network};
-use tidemark_node::replica::{Config, Input, Output, Replica, storage};
+use tidemark_node::replica::{Config, Input, Output};
 use tidemark_node::request::{Call, Code, Refusal, Reply, Request, Ticket};
-use tidemark_node::storage::{Kept, Storage};
-use tidemark_proto::event::{Detail, Direction, Event, MachineChange, Milestone};
-use tidemark_proto::id::NodeId;
+use tidemark_proto::event::{Detail, Event, MachineChange, Milestone};
+use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
-use tidemark_proto::time::{Now, Timestamp};
 
 /// Carries out a run in virtual time; every event that the plan keeps goes to the sink, in order.
 pub fn simulate(
@@ -34,70 +34,6 @@ pub struct Pace {
     pub happenings: u64,
 }
 
-/// What can happen.
-enum Happening {
-    /// A message reaches a node.
-    Arrive {
-        from: NodeId,
-        to: usize,
-        message: Message,
-    },
-    /// A client's request reaches a node.
-    Ask {
-        call: OpenCall,
-        request: Request,
-    },
-    /// An answer reaches a client.
-    Answer {
-        attempt: u64,
-        reply: Reply,
-    },
-    /// A node has worked off what came before, and takes this input, if it still lives the same life.
-    Handle {
-        to: usize,
-        life: u32,
-        input: Input,
-        about: Option<(NodeId, Method)>,
-    },
-    /// A node's alarm.
-    Alarm {
-        node: usize,
-    },
-    /// The clients' alarm.
-    Clients,
-    Begin(Box<tidemark_proto::event::FaultSpan>),
-    Crash {
-        node: usize,
-    },
-    Restart {
-        node: usize,
-    },
-    Milestone(Milestone),
-}
-
-/// A client's call.
-#[derive(Clone, Copy)]
-struct OpenCall {
-    attempt: u64,
-    client: NodeId,
-    node: usize,
-    method: Method,
-    k: u64,
-}
-
-struct Machine {
-    id: NodeId,
-    life: u32,
-    replica: Option<Replica>,
-    /// What a crash has left.
-    disk: Option<(Box<dyn Storage>, Kept)>,
-    alarm: Option<Duration>,
-    busy_until: Duration,
-    /// Inputs handled: counts the draws of service times.
-    handled: u64,
-    service: LaneSeed,
-}
-
 struct World<'a> {
     plan: &'a Plan,
     config: Config,
@@ -111,9 +47,7 @@ struct World<'a> {
     machines: Vec<Machine>,
     clients: Clients,
     clients_alarm: Option<Duration>,
-    /// Calls that a node has taken and not answered; a ticket is a place.
-    calls: Vec<Option<OpenCall>>,
-    free: Vec<usize>,
+    calls: OpenCalls,
     wants: Vec<Want>,
 }
 
@@ -136,8 +70,7 @@ impl<'a> World<'a> {
             machines: Vec::with_capacity(nodes + gateways),
             clients: Clients::new(plan)?,
             clients_alarm: None,
-            calls: Vec::new(),
-            free: Vec::new(),
+            calls: OpenCalls::default(),
             wants: Vec::new(),
             config,
             plan,
@@ -146,18 +79,7 @@ impl<'a> World<'a> {
 
     fn prepare(&mut self) -> anyhow::Result<()> {
         for id in self.plan.members() {
-            let replica = Replica::new(&self.config, id, 1, storage(&self.config)?)?;
-            let seed = self.plan.seed;
-            self.machines.push(Machine {
-                id,
-                life: 1,
-                replica: Some(replica),
-                disk: None,
-                alarm: None,
-                busy_until: Duration::ZERO,
-                handled: 0,
-                service: LaneSeed::new(seed, "service", id, id, "service", Direction::Request),
-            });
+            self.machines.push(Machine::start(&self.config, id)?);
             self.note(Event::Machine {
                 at: self.now,
                 node: id,
@@ -345,20 +267,12 @@ impl<'a> World<'a> {
 
     /// A client's request has come through.
     fn ask(&mut self, call: OpenCall, request: Request) {
-        if self.machines[call.node].replica.is_none() {
+        if !self.machines[call.node].is_up() {
             self.unavailable(call);
             return;
         }
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.calls.push(None);
-            self.calls.len() - 1
-        });
-        self.calls[place] = Some(call);
-        self.work(
-            call.node,
-            Input::Request(Ticket(place as u64), request),
-            None,
-        );
+        let ticket = self.calls.open(call);
+        self.work(call.node, Input::Request(ticket, request), None);
     }
 
     fn unavailable(&mut self, call: OpenCall) {
@@ -378,12 +292,10 @@ impl<'a> World<'a> {
             return self.handle(to, input, about);
         };
         let machine = &mut self.machines[to];
-        machine.handled += 1;
-        let time = service.sample(&mut Draw::new(machine.service, machine.handled));
-        machine.busy_until = machine.busy_until.max(self.now) + time;
         let life = machine.life;
+        let done = machine.busy_for(self.now, service);
         self.queue.push(
-            machine.busy_until,
+            done,
             Happening::Handle {
                 to,
                 life,
@@ -394,26 +306,20 @@ impl<'a> World<'a> {
     }
 
     fn handle(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
-        let machine = &mut self.machines[to];
-        let Some(replica) = &mut machine.replica else {
-            return;
-        };
-        let id = machine.id;
-        let received = match &input {
+        let id = self.machines[to].id;
+        let operation = match &input {
             Input::Message(_, message) => message.operation(),
             Input::Request(_, request) => request.operation,
-            Input::Timeout => tidemark_proto::id::OperationId::NONE,
+            Input::Timeout => OperationId::NONE,
         };
-        let outputs = replica.handle(Now::at(EPOCH, self.now), input);
-        if replica.is_dirty() {
-            replica.sync();
-        }
-        let due = replica.next_timeout();
+        let Some(outputs) = self.machines[to].handle(self.now, input) else {
+            return;
+        };
         if let Some((from, method)) = about {
             let at = self.now;
             self.note(Event::Received {
                 at,
-                operation: received,
+                operation,
                 from,
                 to: id,
                 method,
@@ -426,7 +332,7 @@ impl<'a> World<'a> {
                 Output::Note(event) => self.note(event),
             }
         }
-        self.arm(to, due);
+        self.arm(to, self.machines[to].next_timeout());
     }
 
     fn arm(&mut self, node: usize, due: Option<Duration>) {
@@ -446,7 +352,7 @@ impl<'a> World<'a> {
             return;
         }
         machine.alarm = None;
-        let due = machine.replica.as_ref().and_then(Replica::next_timeout);
+        let due = machine.next_timeout();
         if due.is_some_and(|due| due <= self.now) {
             self.handle(node, Input::Timeout, None);
         } else {
@@ -512,10 +418,9 @@ impl<'a> World<'a> {
 
     /// An answer takes to the network.
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
-        let Some(call) = self.calls[ticket.0 as usize].take() else {
+        let Some(call) = self.calls.close(ticket) else {
             return;
         };
-        self.free.push(ticket.0 as usize);
         let node = self.machines[call.node].id;
         let lane = self
             .lanes
@@ -549,45 +454,29 @@ impl<'a> World<'a> {
     }
 
     fn crash(&mut self, node: usize) {
-        let machine = &mut self.machines[node];
-        let Some(replica) = machine.replica.take() else {
+        if !self.machines[node].crash(self.now) {
             return;
-        };
-        machine.disk = Some(replica.crash());
-        machine.alarm = None;
-        machine.busy_until = self.now;
-        let id = machine.id;
+        }
+        let (at, id) = (self.now, self.machines[node].id);
         self.note(Event::Machine {
-            at: self.now,
+            at,
             node: id,
             change: MachineChange::Crashed,
         });
-        for place in 0..self.calls.len() {
-            if let Some(call) = self.calls[place].take_if(|call| call.node == node) {
-                self.free.push(place);
-                self.unavailable(call);
-            }
+        for call in self.calls.close_all(node) {
+            self.unavailable(call);
         }
     }
 
     fn restart(&mut self, node: usize) {
-        let machine = &mut self.machines[node];
-        let Some((disk, kept)) = machine.disk.take() else {
-            return;
-        };
-        machine.life += 1;
-        let (id, life) = (machine.id, machine.life);
-        let replica = Replica::new(&self.config, id, life, disk);
-        machine.replica = Some(replica.expect("the same configuration was accepted at the start"));
-        let change = match kept {
-            Kept::Everything => MachineChange::Restarted,
-            Kept::Nothing => MachineChange::RestartedEmpty,
-        };
-        self.note(Event::Machine {
-            at: self.now,
-            node: id,
-            change,
-        });
+        if let Some(change) = self.machines[node].restart(&self.config) {
+            let (at, id) = (self.now, self.machines[node].id);
+            self.note(Event::Machine {
+                at,
+                node: id,
+                change,
+            });
+        }
     }
 
     fn note(&mut self, event: Event) {
@@ -604,6 +493,3 @@ fn value_size(call: &Call) -> usize {
         Call::Delete { context, .. } => context.len(),
     }
 }
-
-/// What every wall clock says at the start of a simulated run: 2026-01-01 UTC.
-const EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);

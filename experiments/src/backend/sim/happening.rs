@@ -1,0 +1,49 @@
+//! What can happen in the simulated world.
+
+use super::calls::OpenCall;
+use tidemark_node::replica::Input;
+use tidemark_node::request::{Reply, Request};
+use tidemark_proto::event::{FaultSpan, Milestone};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::message::{Message, Method};
+
+/// What can happen.
+pub(super) enum Happening {
+    /// A message reaches a node.
+    Arrive {
+        from: NodeId,
+        to: usize,
+        message: Message,
+    },
+    /// A client's request reaches a node.
+    Ask {
+        call: OpenCall,
+        request: Request,
+    },
+    /// An answer reaches a client.
+    Answer {
+        attempt: u64,
+        reply: Reply,
+    },
+    /// A node has worked off what came before, and takes this input, if it still lives the same life.
+    Handle {
+        to: usize,
+        life: u32,
+        input: Input,
+        about: Option<(NodeId, Method)>,
+    },
+    /// A node's alarm.
+    Alarm {
+        node: usize,
+    },
+    /// The clients' alarm.
+    Clients,
+    Begin(Box<FaultSpan>),
+    Crash {
+        node: usize,
+    },
+    Restart {
+        node: usize,
+    },
+    Milestone(Milestone),
+}
