@@ -1,5 +1,7 @@
 //! One plan in both back-ends: the same load, the same fate for the same message, the same picture.
 
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped fails it")]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
