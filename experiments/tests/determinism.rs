@@ -274,9 +274,9 @@ impl Drawn {
     fn from(seed: u64) -> Self {
         let chance = chance::stream(seed, "short plans", NodeId::client(1));
         let mut dice = Dice(chance);
-        let n = dice.from_1_to(3);
-        let (r, w) = (dice.from_1_to(n), dice.from_1_to(n));
-        let gateways = dice.from_1_to(2) - 1;
+        let n = dice.up_to(3);
+        let (r, w) = (dice.up_to(n), dice.up_to(n));
+        let gateways = dice.up_to(2) - 1;
         let coordinator = match gateways {
             0 => dice.one_of(&["any", "first"]),
             _ => dice.one_of(&["any", "first", "gateway"]),
@@ -286,8 +286,8 @@ impl Drawn {
             _ => dice.one_of(&["sticky", "random", "round-robin"]),
         };
         let storage = dice.one_of(&["memory", "model"]);
-        let victim = dice.from_1_to(NODES);
-        let away = 100 * dice.from_1_to(9);
+        let victim = dice.up_to(NODES);
+        let away = 100 * dice.up_to(9);
         let crash =
             format!("{{ at = '500ms', crash = 'n{victim}', restart_after = '{away}ms' }}, ");
         let crash = dice.one_of(&["", &crash]);
@@ -327,7 +327,7 @@ impl Drawn {
             "client.timeout=200ms".to_owned(),
             format!("client.arrivals={}", dice.one_of(&["poisson", "fixed"])),
             format!("client.route={route}"),
-            format!("client.retries={}", dice.from_1_to(3) - 1),
+            format!("client.retries={}", dice.up_to(3) - 1),
             format!(
                 "client.update={}",
                 dice.one_of(&["read-first", "remembered", "blind"])
@@ -356,12 +356,12 @@ impl Drawn {
 struct Dice(Xoshiro256PlusPlus);
 
 impl Dice {
-    fn from_1_to(&mut self, sides: u64) -> u64 {
+    fn up_to(&mut self, sides: u64) -> u64 {
         1 + self.0.next_u64() % sides
     }
 
     fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        let index = self.from_1_to(choices.len() as u64) - 1;
+        let index = self.up_to(choices.len() as u64) - 1;
         choices[index as usize]
     }
 }

@@ -1,6 +1,9 @@
 //! One plan in both back-ends: the same load, the same fate for the same message, the same picture.
 
-#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped fails it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: what cannot be unwrapped fails it"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,6 +1,8 @@
 //! Plans as people write them: the built-in ones resolve and print as they were read, a wrong one is refused by name,
 //! value and choices, and `extends`, `[on.<back-end>]` and `--set` change what they say and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

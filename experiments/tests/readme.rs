@@ -1,6 +1,9 @@
 //! The README's tables of seams are what the lists say.
 
-#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped fails it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: what cannot be unwrapped fails it"
+)]
 
 use std::fmt::Write as _;
 use tidemark::list::seams;

@@ -144,6 +144,9 @@ fn dot_of(version: &StoredVersion) -> Dot {
 fn object(mut versions: Vec<(Dot, &StoredVersion)>, clock: &[u8]) -> Versions {
     versions.sort_unstable_by_key(|(dot, _)| *dot);
     let restamp = |(dot, version): (Dot, &StoredVersion)| {
+        if version.clock.get(Dot::LENGTH..) == Some(clock) {
+            return version.clone();
+        }
         let mut bytes = Vec::with_capacity(Dot::LENGTH + clock.len());
         bytes.extend_from_slice(&dot.to_bytes());
         bytes.extend_from_slice(clock);

@@ -1,4 +1,4 @@
-//! What can happen in the simulated world.
+//! What can happen in the simulated world. What is large and rare is boxed: the queue moves these about.
 
 use super::calls::OpenCall;
 use tidemark_node::replica::Input;
@@ -18,18 +18,18 @@ pub(super) enum Happening {
     /// A client's request reaches a node.
     Ask {
         call: OpenCall,
-        request: Request,
+        request: Box<Request>,
     },
     /// An answer reaches a client.
     Answer {
         attempt: u64,
-        reply: Reply,
+        reply: Box<Reply>,
     },
     /// A node has worked off what came before, and takes this input, if it still lives the same life.
     Handle {
         to: usize,
         life: u32,
-        input: Input,
+        input: Box<Input>,
         about: Option<(NodeId, Method)>,
     },
     /// A node's alarm.

@@ -132,10 +132,10 @@ impl<'a> World<'a> {
                 let about = Some((from, message.method()));
                 self.work(to, Input::Message(from, message), about);
             }
-            Happening::Ask { call, request } => self.ask(call, request),
+            Happening::Ask { call, request } => self.ask(call, *request),
             Happening::Answer { attempt, reply } => {
                 let mut wants = std::mem::take(&mut self.wants);
-                self.clients.answered(self.now, attempt, reply, &mut wants);
+                self.clients.answered(self.now, attempt, *reply, &mut wants);
                 self.satisfy(wants);
             }
             Happening::Handle {
@@ -145,7 +145,7 @@ impl<'a> World<'a> {
                 about,
             } => {
                 if self.machines[to].life == life {
-                    self.handle(to, input, about);
+                    self.handle(to, *input, about);
                 }
             }
             Happening::Alarm { node } => self.alarm(node),
@@ -246,7 +246,7 @@ impl<'a> World<'a> {
         let fate = self.fate(lane, k, size);
         if let Some(answer) = fate.answer {
             let refusal = Refusal::new(Code::Unavailable, answer.message);
-            let reply = Reply::Refused(refusal);
+            let reply = Box::new(Reply::Refused(refusal));
             self.queue
                 .push(self.now, Happening::Answer { attempt, reply });
             return;
@@ -259,7 +259,7 @@ impl<'a> World<'a> {
             k,
         };
         for copy in &fate.copies {
-            let request = request.clone();
+            let request = Box::new(request.clone());
             self.queue
                 .push(self.now + copy.delay, Happening::Ask { call, request });
         }
@@ -276,7 +276,8 @@ impl<'a> World<'a> {
     }
 
     fn unavailable(&mut self, call: OpenCall) {
-        let reply = Reply::Refused(Refusal::new(Code::Unavailable, "the node is down"));
+        let reply = Refusal::new(Code::Unavailable, "the node is down");
+        let reply = Box::new(Reply::Refused(reply));
         self.queue.push(
             self.now,
             Happening::Answer {
@@ -299,7 +300,7 @@ impl<'a> World<'a> {
             Happening::Handle {
                 to,
                 life,
-                input,
+                input: Box::new(input),
                 about,
             },
         );
@@ -433,7 +434,7 @@ impl<'a> World<'a> {
         };
         let fate = self.fate(lane, call.k, size);
         if let Some(copy) = fate.copies.first() {
-            let attempt = call.attempt;
+            let (attempt, reply) = (call.attempt, Box::new(reply));
             self.queue
                 .push(self.now + copy.delay, Happening::Answer { attempt, reply });
         }
