@@ -204,8 +204,8 @@ impl FromStr for OperationId {
 
 /// Who counts in a clock: a node, in one of its lives, in one epoch of its counters.
 ///
-/// `n1` is the first life of node 1, `n1~2` its second (it had lost its memory in between), `g1~1~3` the third epoch of
-/// the first life of gateway 1 (its table of counters had overflowed twice). A new life or epoch is a new actor, so a
+/// `n1` is the first life of node 1, `n1~2` its second: every start begins a new one. `g1~1~3` is the third epoch of the
+/// first life of gateway 1, whose table of counters had overflowed twice. A new life or epoch is a new actor, so a
 /// forgotten counter is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Actor(u64);
