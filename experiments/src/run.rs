@@ -68,13 +68,15 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     let shown = Shown::start(&run.plan, &name, backend.name, progress);
     let ended = (backend.build)(&Options::new()).run(&run, &folder);
     shown.end();
-    say(&folder, &record, request.say)?;
-    ended.with_context(|| {
+    let said = say(&folder, &record, request.say);
+    let cut = || {
         format!(
             "the run was cut short; {} has what was seen",
             folder.path().display()
         )
-    })
+    };
+    let milestone = ended.with_context(cut)?;
+    said.map(|()| milestone)
 }
 
 /// Computes the figures of a run that was made before, anew from its files, and says them.

@@ -30,6 +30,16 @@ pub fn builtin() -> impl Iterator<Item = (&'static str, String)> {
 /// Returns the plan's short name, which names its results, and the plan with every default written out.
 pub fn load(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<(String, Plan)> {
     let (name, mut table) = open(plan, DEPTH)?;
+    for (seam, kind) in DEFAULT_KINDS {
+        let choice = table
+            .entry(seam)
+            .or_insert_with(|| Toml::Table(Table::new()));
+        if let Toml::Table(choice) = choice {
+            choice
+                .entry("kind")
+                .or_insert_with(|| Toml::String(kind.to_owned()));
+        }
+    }
     let overrides = table.remove("on").map(Overrides::deserialize).transpose();
     let mut overrides = overrides.with_context(|| format!("{plan}: on"))?;
     if let Some(unknown) = overrides
@@ -154,7 +164,7 @@ fn set(table: &mut Table, path: &str, value: Toml) -> anyhow::Result<()> {
             other => bail!("{path}: {part} is {other}, not a table"),
         };
     }
-    place.insert(last.to_owned(), value);
+    lay_over(place, Table::from_iter([(last.to_owned(), value)]));
     Ok(())
 }
 
@@ -187,3 +197,10 @@ fn drop_nulls(value: &mut Value) {
 }
 
 const DEPTH: usize = 8;
+/// What a plan that does not care for a seam gets.
+const DEFAULT_KINDS: [(&str, &str); 4] = [
+    ("partitioner", "token-ring"),
+    ("versioning", "vector"),
+    ("membership", "fixed"),
+    ("storage", "memory"),
+];

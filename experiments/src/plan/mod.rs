@@ -48,16 +48,12 @@ pub struct Plan {
     /// How a write reaches its replicas.
     pub replication: Choice,
     /// Which nodes hold a key.
-    #[serde(default = "token_ring")]
     pub partitioner: Choice,
     /// What makes one version newer.
-    #[serde(default = "vector")]
     pub versioning: Choice,
     /// Who is in the cluster.
-    #[serde(default = "fixed")]
     pub membership: Choice,
     /// Where versions rest.
-    #[serde(default = "memory")]
     pub storage: Choice,
     /// How replicas are made equal again.
     #[serde(default)]
@@ -438,29 +434,6 @@ fn stretch_options(options: &mut Options, scale: f64) {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
         }
     }
-}
-
-fn choice(kind: &str) -> Choice {
-    Choice {
-        kind: kind.to_owned(),
-        options: Options::new(),
-    }
-}
-
-fn token_ring() -> Choice {
-    choice("token-ring")
-}
-
-fn vector() -> Choice {
-    choice("vector")
-}
-
-fn fixed() -> Choice {
-    choice("fixed")
-}
-
-fn memory() -> Choice {
-    choice("memory")
 }
 
 fn default_settle() -> Span {
