@@ -7,6 +7,7 @@ use tidemark::backend::real::child;
 use tidemark::run::{Request, Say, observe, print, run};
 use tidemark::{backend, list};
 use tidemark_proto::event::Milestone;
+use tracing_subscriber::EnvFilter;
 
 /// How stale is a weakly consistent store? The same plan runs on real processes and in a deterministic simulator.
 #[derive(Parser)]
@@ -67,6 +68,11 @@ struct Supervised {
 }
 
 fn main() -> ExitCode {
+    let filter = EnvFilter::from_env("TIDEMARK_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let result = match Arguments::parse().command {
         Command::Run {
             plan,
