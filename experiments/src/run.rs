@@ -44,6 +44,14 @@ pub enum Say {
     Json,
 }
 
+impl Say {
+    /// As JSON if that is asked for.
+    #[must_use]
+    pub fn json(is_asked_for: bool) -> Self {
+        if is_asked_for { Self::Json } else { Self::Text }
+    }
+}
+
 /// Carries out a run and says what it came to. Tells how it ended.
 pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     let backend = find("back-end", ENTRIES, &request.backend)?;

@@ -4,6 +4,7 @@
 //! `libm`'s, whose last bits are the same everywhere.
 
 use crate::draw::Draw;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -11,12 +12,12 @@ use tidemark_proto::registry::OptionError;
 use tidemark_proto::span::Span;
 
 /// How long something takes: a [`Law`] whose parameters make sense.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Law", into = "Law")]
 pub struct Distribution(Law);
 
 /// A distribution as it is written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Law {
     /// Always the same.
@@ -42,7 +43,7 @@ pub enum Law {
 }
 
 /// One of the distributions of a mixture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
     /// How often it is the one, 0 to 1; all weights of a mixture sum to 1.
@@ -174,7 +175,7 @@ impl TryFrom<Law> for Distribution {
     type Error = OptionError;
 
     fn try_from(law: Law) -> Result<Self, OptionError> {
-        let refuse = |reason| Err(OptionError(reason));
+        let refuse = |reason| Err(OptionError::new(reason));
         match &law {
             Law::Uniform { from, to } if from > to => {
                 refuse(format!("uniform.from is {from}, but uniform.to is {to}"))

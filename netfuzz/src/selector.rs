@@ -1,8 +1,10 @@
 //! Which messages a rule concerns: by link, method, direction, chance and number.
 
 use crate::draw::Draw;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use tidemark_proto::event::Direction;
@@ -10,7 +12,7 @@ use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::message::Method;
 
 /// Which messages a rule concerns. Each option narrows the choice.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Selector {
     /// The links: `peers` (no client at either end), `clients`, `all` (if left out), or a list like `["n1 -> n2",
     /// "n3 -> *", "c* -> n1"]`. A link goes from the caller to the callee and carries both halves of a call.
@@ -111,6 +113,21 @@ impl fmt::Display for Links {
     }
 }
 
+impl JsonSchema for Links {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Links".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let patterns = generator.subschema_for::<Vec<LinkPattern>>();
+        json_schema!({ "anyOf": [{ "enum": ["peers", "clients", "all"] }, patterns] })
+    }
+}
+
 impl From<Links> for Value {
     fn from(links: Links) -> Self {
         match &links {
@@ -144,7 +161,7 @@ impl TryFrom<Value> for Links {
 }
 
 /// Directed links by their ends: `n1 -> n2`, `n3 -> *`, `c* -> n1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct LinkPattern {
     /// Where they begin.

@@ -60,8 +60,8 @@ impl RuleSpec {
     /// # Errors
     /// What is wrong with the options.
     pub fn resolved(&self) -> Result<Self, OptionError> {
-        let entry =
-            find("rule", ENTRIES, &self.kind).map_err(|error| OptionError(error.to_string()))?;
+        let entry = find("rule", ENTRIES, &self.kind)
+            .map_err(|error| OptionError::new(error.to_string()))?;
         Ok(Self {
             options: (entry.resolve)(&self.options)?,
             ..self.clone()

@@ -1,6 +1,8 @@
 //! Who takes part: nodes, gateways and clients; the operations they issue; the actors in a clock.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -281,6 +283,24 @@ impl FromStr for Actor {
         } else {
             Ok(actor)
         }
+    }
+}
+
+impl JsonSchema for NodeId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NodeId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[ngc][1-9][0-9]*$",
+            "description": "a participant: a node n1, a gateway g1, a client c1"
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The shape of a seam: a list of strategies, each with a name, what it is for, what it promises, and how to build it.
 
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -17,6 +18,8 @@ pub struct Entry<B: 'static> {
     pub promises: &'static [Promise],
     /// The options with every default written out, or what is wrong with them.
     pub resolve: fn(&Options) -> Result<Options, OptionError>,
+    /// The options with their meanings: what [`schema`] gives.
+    pub schema: fn() -> Schema,
     /// How to build it.
     pub build: B,
 }
@@ -56,8 +59,31 @@ impl Promise {
 
 /// Options that a strategy cannot take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct OptionError(pub String);
+#[error("{reason}")]
+pub struct OptionError {
+    /// The option that is wrong; none: no single one is. Within a table that is an option: `latency.mixture`.
+    pub option: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl OptionError {
+    /// The options as a whole are wrong.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            option: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// One of the options is wrong.
+    pub fn of(option: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            option: Some(option.into()),
+            reason: reason.into(),
+        }
+    }
+}
 
 /// A `kind` that no entry of a seam has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +121,8 @@ pub fn find<'a, B>(
 /// # Errors
 /// A field is unknown, missing or of the wrong type; the error names it.
 pub fn parse<T: DeserializeOwned>(options: &Options) -> Result<T, OptionError> {
-    T::deserialize(Value::Object(options.clone())).map_err(|error| OptionError(error.to_string()))
+    T::deserialize(Value::Object(options.clone()))
+        .map_err(|error| OptionError::new(error.to_string()))
 }
 
 /// The options with every default written out: what an [`Entry`] has as `resolve`.
@@ -105,7 +132,15 @@ pub fn parse<T: DeserializeOwned>(options: &Options) -> Result<T, OptionError> {
 pub fn resolve<T: DeserializeOwned + Serialize>(options: &Options) -> Result<Options, OptionError> {
     match serde_json::to_value(parse::<T>(options)?) {
         Ok(Value::Object(resolved)) => Ok(resolved),
-        Ok(other) => Err(OptionError(format!("options are a table, not {other}"))),
-        Err(error) => Err(OptionError(error.to_string())),
+        Ok(other) => Err(OptionError::new(format!(
+            "options are a table, not {other}"
+        ))),
+        Err(error) => Err(OptionError::new(error.to_string())),
     }
+}
+
+/// The JSON Schema of a strategy's options: what an [`Entry`] has as `schema`.
+#[must_use]
+pub fn schema<T: JsonSchema>() -> Schema {
+    schemars::schema_for!(T)
 }

@@ -1,7 +1,9 @@
 //! A length of time as plans write it: `"500ms"`, `"1.05ms"`, `"20s"`, exact to the nanosecond.
 
 use crate::time::nanoseconds;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -93,6 +95,24 @@ impl FromStr for Span {
             .and_then(|ns| ns.checked_add((parts / u128::from(power)) as u64))
             .map(|ns| Self(Duration::from_nanos(ns)))
             .ok_or_else(too_long)
+    }
+}
+
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^\d+(\.\d+)?(ns|us|µs|ms|s|m|h)$",
+            "description": "a length of time, like \"1.05ms\""
+        })
     }
 }
 

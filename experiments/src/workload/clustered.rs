@@ -3,8 +3,9 @@
 use super::{Build, Intent, Keys, Workload, below, check_share, read_or_update, unit};
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -12,13 +13,14 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "a share of the operations goes to a few hot keys, the rest to the others",
     promises: &[],
     resolve: resolve::<ClusteredOptions>,
+    schema: schema::<ClusteredOptions>,
     build: |options: &Options| {
         let options: ClusteredOptions = parse(options)?;
         check_share("reads", options.reads)?;
         check_share("hot_share", options.hot_share)?;
         if !(1..options.keys).contains(&options.hot_keys) {
             let (hot, keys) = (options.hot_keys, options.keys);
-            return Err(OptionError(format!(
+            return Err(OptionError::new(format!(
                 "hot_keys is {hot}, but must be 1 or more and below keys, {keys}"
             )));
         }
@@ -30,7 +32,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// How many keys are hot, and how hot.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ClusteredOptions {
     /// How many keys there are.

@@ -69,7 +69,7 @@ struct Keys(Vec<Bytes>);
 impl Keys {
     fn new(count: usize) -> Result<Self, OptionError> {
         if count == 0 || count > MOST_KEYS {
-            return Err(OptionError(format!(
+            return Err(OptionError::new(format!(
                 "keys is {count}; choose 1 to {MOST_KEYS}"
             )));
         }
@@ -105,7 +105,7 @@ fn check_share(name: &str, share: f64) -> Result<(), OptionError> {
     if (0.0..=1.0).contains(&share) {
         return Ok(());
     }
-    Err(OptionError(format!(
+    Err(OptionError::new(format!(
         "{name} is {share}; choose a share from 0 to 1"
     )))
 }

@@ -3,8 +3,9 @@
 use super::{Build, Intent, Keys, Workload, below, check_share, read_or_update};
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::registry::{Entry, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -12,6 +13,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "every key is as likely as any other",
     promises: &[],
     resolve: resolve::<UniformOptions>,
+    schema: schema::<UniformOptions>,
     build: |options: &Options| {
         let options: UniformOptions = parse(options)?;
         check_share("reads", options.reads)?;
@@ -23,7 +25,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// How many keys, and how they are used.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct UniformOptions {
     /// How many keys there are. Few: every read meets a recent write; many: hardly any does.

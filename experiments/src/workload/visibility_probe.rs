@@ -9,9 +9,10 @@
 use super::{Build, Intent, Workload, check_share, unit};
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tidemark_proto::registry::{Entry, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 use tidemark_proto::span::Span;
 
 /// See the module.
@@ -20,6 +21,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "write, wait t, read, each on a key of its own: measures t-visibility",
     promises: &[],
     resolve: resolve::<ProbeOptions>,
+    schema: schema::<ProbeOptions>,
     build: |options: &Options| {
         let options: ProbeOptions = parse(options)?;
         check_share("immediate", options.immediate)?;
@@ -28,7 +30,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// When a probe reads.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ProbeOptions {
     /// The share of probes that read at once when their write is acknowledged.

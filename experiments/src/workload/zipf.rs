@@ -3,8 +3,9 @@
 use super::{Build, Intent, Keys, Workload, check_share, read_or_update, unit};
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -12,12 +13,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "the i-th most popular key is asked for in proportion to 1 / i^s",
     promises: &[],
     resolve: resolve::<ZipfOptions>,
+    schema: schema::<ZipfOptions>,
     build: |options: &Options| {
         let options: ZipfOptions = parse(options)?;
         check_share("reads", options.reads)?;
         if !(options.exponent.is_finite() && options.exponent >= 0.0) {
             let message = format!("exponent is {}; choose 0 or more", options.exponent);
-            return Err(OptionError(message));
+            return Err(OptionError::new(message));
         }
         let keys = Keys::new(options.keys)?;
         let mut total = 0.0;
@@ -34,7 +36,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// How many keys, how uneven, and how they are used.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ZipfOptions {
     /// How many keys there are.

@@ -5,7 +5,7 @@ use crate::distribution::Distribution;
 use crate::draw::Draw;
 use crate::fate::Fate;
 use crate::packet::Packet;
-use tidemark_proto::registry::{Entry, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// The rule; its options are the distribution itself.
 struct Latency(Distribution);
@@ -33,6 +33,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "delays every copy of a message by a draw from a distribution",
     promises: &[],
     resolve: resolve::<Distribution>,
+    schema: schema::<Distribution>,
     build: Build {
         shorthand: None,
         rule: build,

@@ -5,11 +5,12 @@ use crate::draw::Draw;
 use crate::fate::Fate;
 use crate::packet::Packet;
 use crate::selector::check_probability;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
 /// The rule and its options.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Loss {
     /// The share of messages that are lost, 0 to 1; `loss = 0.05` is short for it.
@@ -32,7 +33,7 @@ impl Rule for Loss {
 
 fn build(options: &Options, _setting: Setting<'_>) -> Built {
     let loss: Loss = parse(options)?;
-    check_probability("probability", loss.probability).map_err(OptionError)?;
+    check_probability("probability", loss.probability).map_err(OptionError::new)?;
     Ok(Box::new(loss))
 }
 
@@ -41,6 +42,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "loses messages at random, each on its own",
     promises: &[],
     resolve: resolve::<Loss>,
+    schema: schema::<Loss>,
     build: Build {
         shorthand: Some("probability"),
         rule: build,

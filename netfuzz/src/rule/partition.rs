@@ -5,12 +5,13 @@ use crate::draw::Draw;
 use crate::fate::Fate;
 use crate::packet::Packet;
 use crate::selector::{End, LinkPattern, check_participant, has_client, joined};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::id::{NodeId, Role};
-use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
 /// The rule and its options: exactly one of `isolate`, `groups` and `one_way`.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Partition {
     /// Cuts these off from everybody, and from each other: `"n3"` or a list.
@@ -31,7 +32,7 @@ struct Partition {
 }
 
 /// Names in a plan: one, or a list.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "write one participant like \"n3\", or a list of them"
@@ -41,7 +42,7 @@ enum OneOrMore {
     More(Vec<NodeId>),
 }
 
-#[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum InFlight {
     #[default]
@@ -167,7 +168,9 @@ impl Rule for Partition {
 
 fn build(options: &Options, setting: Setting<'_>) -> Built {
     let partition: Partition = parse(options)?;
-    partition.check(setting.participants).map_err(OptionError)?;
+    partition
+        .check(setting.participants)
+        .map_err(OptionError::new)?;
     Ok(Box::new(partition))
 }
 
@@ -176,6 +179,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "cuts links: isolates nodes, splits them into groups, or silences one direction",
     promises: &[],
     resolve: resolve::<Partition>,
+    schema: schema::<Partition>,
     build: Build {
         shorthand: None,
         rule: build,

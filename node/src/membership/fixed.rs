@@ -1,9 +1,10 @@
 //! The members are those of the plan, for the whole run, and nobody is suspected.
 
 use super::{Build, Members, Membership};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Entry, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -11,6 +12,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "the plan's members, for the whole run; nobody is suspected",
     promises: &[],
     resolve: resolve::<FixedOptions>,
+    schema: schema::<FixedOptions>,
     build: |options: &Options, members: Members| {
         let FixedOptions {} = parse(options)?;
         Ok(Box::new(Fixed { members }))
@@ -18,7 +20,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// It has no options.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FixedOptions {}
 

@@ -5,9 +5,10 @@
 //! free one.
 
 use super::{Build, Partitioner, PreferenceList, position};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -15,11 +16,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "360 slots, one position a node, hash mod 360",
     promises: &[Promise::PlacesEveryKey],
     resolve: resolve::<SlotRingOptions>,
+    schema: schema::<SlotRingOptions>,
     build,
 };
 
 /// It has no options.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SlotRingOptions {}
 
@@ -45,7 +47,7 @@ fn build(
     let SlotRingOptions {} = parse(options)?;
     if nodes.len() > usize::from(SLOTS) {
         let count = nodes.len();
-        return Err(OptionError(format!(
+        return Err(OptionError::new(format!(
             "{count} nodes do not fit {SLOTS} slots"
         )));
     }

@@ -6,9 +6,10 @@
 use super::{Build, Partitioner, PreferenceList, position};
 use crate::chance;
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -16,11 +17,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "consistent hashing, T random tokens a node",
     promises: &[Promise::PlacesEveryKey],
     resolve: resolve::<TokenRingOptions>,
+    schema: schema::<TokenRingOptions>,
     build,
 };
 
 /// How many tokens each node has.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct TokenRingOptions {
     /// Tokens a node. Too few: uneven load; too many: a large ring and scattered ranges.
@@ -64,7 +66,7 @@ fn build(
 ) -> Result<Box<dyn Partitioner>, OptionError> {
     let TokenRingOptions { tokens: count } = parse(options)?;
     if !(1..=MOST_TOKENS).contains(&count) {
-        return Err(OptionError(format!(
+        return Err(OptionError::new(format!(
             "tokens is {count}; choose 1 to {MOST_TOKENS}"
         )));
     }

@@ -5,9 +5,10 @@
 use super::{Build, FinishedRead, Repair};
 use crate::context::Context;
 use crate::versioning::Versions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::message::{Message, Method};
-use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve, schema};
 use tidemark_proto::wire;
 
 /// See the module.
@@ -16,11 +17,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "replicas whose answer to a read was behind are sent what they miss, after the reply",
     promises: &[Promise::RepairsWhatIsRead],
     resolve: resolve::<ReadRepair>,
+    schema: schema::<ReadRepair>,
     build: |options: &Options| Ok(Box::new(parse::<ReadRepair>(options)?)),
 };
 
 /// When it repairs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ReadRepair {
     /// Whether the client waits for it.
@@ -28,7 +30,7 @@ struct ReadRepair {
     mode: Mode,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Mode {
     /// The client does not wait.

@@ -7,11 +7,12 @@ use super::{Build, Replication};
 use crate::context::Context;
 use crate::coordinator::{Coordinator, Requester, Route};
 use crate::request::{Code, Refusal, Reply, Request, Ticket};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::message::Message;
-use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve};
+use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve, schema};
 use tidemark_proto::span::Span;
 
 /// See the module.
@@ -20,11 +21,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "N replicas, R answer a read, W acknowledge a write; nobody stands in for a replica that is down",
     promises: &[Promise::FreshWhenQuorumsOverlap],
     resolve: resolve::<StrictOptions>,
+    schema: schema::<StrictOptions>,
     build,
 };
 
 /// How many replicas hold a key and how many must answer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StrictOptions {
     /// N: replicas of a key. Too few: lost with their nodes; too many: every write costs more messages.
@@ -42,7 +44,7 @@ struct StrictOptions {
 }
 
 /// Who coordinates a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Place {
     /// Whoever is asked.
@@ -137,19 +139,19 @@ fn build(options: &Options) -> Result<Box<dyn Replication>, OptionError> {
         coordinator: _,
     } = options;
     if n == 0 {
-        return Err(OptionError(
+        return Err(OptionError::new(
             "n is 0; a key has at least 1 replica".to_owned(),
         ));
     }
     for (name, quorum) in [("r", r), ("w", w)] {
         if !(1..=n).contains(&quorum) {
-            return Err(OptionError(format!(
+            return Err(OptionError::new(format!(
                 "{name} is {quorum}, but n is {n}; choose 1 to {n}"
             )));
         }
     }
     if timeout.0.is_zero() {
-        return Err(OptionError(
+        return Err(OptionError::new(
             "timeout is 0; nothing would ever be answered".to_owned(),
         ));
     }

@@ -4,9 +4,10 @@ use super::{Build, Kept, Storage};
 use crate::versioning::Versions;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tidemark_proto::registry::{Entry, Options, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -14,6 +15,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "a table in memory; a crash loses all of it",
     promises: &[],
     resolve: resolve::<MemoryOptions>,
+    schema: schema::<MemoryOptions>,
     build: |options: &Options| {
         let MemoryOptions {} = parse(options)?;
         Ok(Box::new(Memory::default()))
@@ -21,7 +23,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// It has no options.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MemoryOptions {}
 

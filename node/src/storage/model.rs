@@ -5,9 +5,10 @@
 use super::{Build, Kept, Storage};
 use crate::versioning::Versions;
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -15,6 +16,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "a disk as the simulator models it: a crash loses nothing, a power loss what was not synced",
     promises: &[Promise::SurvivesCrash],
     resolve: resolve::<ModelOptions>,
+    schema: schema::<ModelOptions>,
     build: |options: &Options| {
         let ModelOptions {} = parse(options)?;
         Ok(Box::new(Model::default()))
@@ -22,7 +24,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 };
 
 /// It has no options.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ModelOptions {}
 

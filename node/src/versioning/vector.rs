@@ -13,9 +13,10 @@
 use super::{Build, Stamp, Updated, Versioning, Versions, Write};
 use crate::dot_set::{self, Dot};
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::id::Actor;
-use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve};
+use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve, schema};
 use tidemark_proto::wire::StoredVersion;
 
 /// See the module.
@@ -24,11 +25,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "one version vector per object; a write with an outdated context becomes a sibling",
     promises: &[Promise::KeepsConcurrent],
     resolve: resolve::<Vector>,
+    schema: schema::<Vector>,
     build: |options: &Options| Ok(Box::new(parse::<Vector>(options)?)),
 };
 
 /// It has no options.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Vector {}
 

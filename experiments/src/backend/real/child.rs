@@ -49,8 +49,8 @@ pub struct NodeStart {
     pub links: BTreeMap<NodeId, String>,
     /// The run's epoch on CLOCK_MONOTONIC, in nanoseconds.
     pub epoch_ns: u64,
-    /// To whom to report.
-    pub reporting: Reporting,
+    /// To whom to report; none: to nobody.
+    pub reporting: Option<Reporting>,
 }
 
 /// To whom a process reports, and how much.
@@ -106,7 +106,7 @@ async fn node(
     start: NodeStart,
     orders: BufReader<Stdin>,
 ) -> anyhow::Result<()> {
-    let reporter = start.reporting.connect();
+    let reporter = start.reporting.as_ref().map(Reporting::connect);
     let settings = Settings {
         config: start.config,
         id: start.id,
@@ -114,10 +114,15 @@ async fn node(
         links: start.links,
         clock: Clock::since(start.epoch_ns),
     };
-    let note = start.reporting.note(&reporter);
+    let note = match (&start.reporting, &reporter) {
+        (Some(reporting), Some(reporter)) => reporting.note(reporter),
+        _ => Arc::new(|_| {}),
+    };
     say(Said::Ready)?;
     let served = server::serve(listener, settings, note, closed(orders)).await;
-    reporter.close(REPORTED_WITHIN).await;
+    if let Some(reporter) = reporter {
+        reporter.close(REPORTED_WITHIN).await;
+    }
     Ok(served?)
 }
 

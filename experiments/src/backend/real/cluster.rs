@@ -278,12 +278,12 @@ impl Cluster {
                 .map(|((_, to), address)| (*to, address.clone()))
                 .collect(),
             epoch_ns: self.clock.epoch_ns(),
-            reporting: Reporting {
+            reporting: Some(Reporting {
                 observer: self.observer_address,
                 // A new process counts its events from 0 again.
                 source: format!("{id}~{life}"),
                 detail: self.plan.events,
-            },
+            }),
         }))
     }
 

@@ -11,6 +11,7 @@ use crate::record::Folder;
 use anyhow::Context as _;
 use cluster::Cluster;
 use load::Load;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use tidemark_observer::service::Reporter;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, FaultSpan, Milestone};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Entry, Options, resolve};
+use tidemark_proto::registry::{Entry, Options, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -27,11 +28,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "a process a node on loopback, behind the fault proxy, by the wall clock",
     promises: &[],
     resolve: resolve::<NoOptions>,
+    schema: schema::<NoOptions>,
     build: |_: &Options| Box::new(Real),
 };
 
 /// It has none.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoOptions {}
 

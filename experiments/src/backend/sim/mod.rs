@@ -11,9 +11,10 @@ pub use world::{Pace, simulate};
 
 use super::{Backend, Build, Run};
 use crate::record::{Folder, Recorder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::event::Milestone;
-use tidemark_proto::registry::{Entry, Options, resolve};
+use tidemark_proto::registry::{Entry, Options, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -21,11 +22,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "one process, virtual time: the same seed gives the same run, byte for byte",
     promises: &[],
     resolve: resolve::<NoOptions>,
+    schema: schema::<NoOptions>,
     build: |_: &Options| Box::new(Simulator),
 };
 
 /// It has none of its own; the plan's table `sim` has what it needs.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoOptions {}
 
