@@ -1,4 +1,5 @@
-//! The summary of a run for the terminal: at most 24 lines of 100 columns, with the figures of the report.
+//! The summary of a run for the terminal: at most 32 lines of 100 columns, with the figures of the report and what they
+//! mean, in a sentence each.
 
 use crate::figures::{Figures, LatencyRow, Measured, PhaseFigures, WHOLE};
 use crate::report::Manifest;
@@ -36,6 +37,8 @@ pub fn text(figures: &Figures, manifest: &Manifest, style: Style) -> String {
 
     let mut foot = vec![String::new()];
     foot.extend(side_by_side(&visibility(figures), &latency(figures)));
+    foot.push(String::new());
+    foot.extend(MEANINGS.map(|line| style.paint(DIM, line)));
     foot.extend([
         String::new(),
         format!("report  {}/report.html", manifest.folder),
@@ -220,8 +223,16 @@ fn wrapped(text: &str, most: usize) -> Vec<String> {
     lines
 }
 
-const LINES: usize = 24;
+const LINES: usize = 32;
 const COLUMNS: usize = 100;
+const MEANINGS: [&str; 6] = [
+    "stale     reads that missed a write complete before they began, of the reads that could have [95 %]",
+    "t-stale   for how long the first write they missed had been complete; k: how many they missed",
+    "siblings  reads that returned several versions: concurrent writes are kept side by side",
+    "fresh     the share of reads that see a write at once, and its age when 90, 99, 99.9 % see it:",
+    "          by what reads returned, and by when the write arrived at the replicas that a read asks",
+    "latency   from when the load wanted an operation to start until its answer, waiting included",
+];
 const VERDICT_LINES: usize = 6;
 const KINDS: usize = 3;
 const WIDTHS: [usize; 7] = [19, 9, 9, 20, 18, 10, 8];
