@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::path::Path;
+use tidemark_proto::registry::find;
 use toml::{Table, Value as Toml};
 
 /// The built-in plans: name and text.
@@ -12,6 +13,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("quickstart", include_str!("../../plans/quickstart.toml")),
     ("strict", include_str!("../../plans/strict.toml")),
     ("visibility", include_str!("../../plans/visibility.toml")),
+    ("base-matrix", include_str!("../../plans/base-matrix.toml")),
 ];
 
 /// The names of the built-in plans with their questions.
@@ -29,6 +31,16 @@ pub fn builtin() -> impl Iterator<Item = (&'static str, String)> {
 ///
 /// Returns the plan's short name, which names its results, and the plan with every default written out.
 pub fn load(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<(String, Plan)> {
+    load_with(plan, backend, &[], sets)
+}
+
+/// As [`load`], with what a cell of `[vary]` changes; each table of changes has the name of its place in the plan.
+pub(super) fn load_with(
+    plan: &str,
+    backend: &str,
+    cell: &[(String, &Table)],
+    sets: &[String],
+) -> anyhow::Result<(String, Plan)> {
     let (name, mut table) = open(plan, DEPTH)?;
     for (seam, kind) in DEFAULT_KINDS {
         let choice = table
@@ -68,18 +80,60 @@ pub fn load(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<(Strin
     for (path, value) in changes {
         set(&mut table, &path, value).with_context(|| format!("{plan}: on.{backend}"))?;
     }
-    for change in sets {
-        let (path, value) = change
-            .split_once('=')
-            .with_context(|| format!("--set {change:?} is not written as key=value"))?;
-        set(&mut table, path.trim(), literal(value.trim()))
-            .with_context(|| format!("--set {change}"))?;
+    for (place, changes) in cell {
+        for (path, value) in *changes {
+            set(&mut table, path, value.clone()).with_context(|| format!("{plan}: {place}"))?;
+        }
+    }
+    change(&mut table, sets)?;
+    for aside in ASIDE {
+        table.remove(aside);
     }
     let value = serde_json::to_value(table)?;
     let plan_read: Plan = serde_path_to_error::deserialize(value)
         .map_err(|error| anyhow::anyhow!("{plan}: {}: {}", error.path(), error.inner()))?;
     let resolved = plan_read.resolve().with_context(|| plan.to_owned())?;
     Ok((name, resolved))
+}
+
+/// The back-end that a plan asks for, if it does.
+pub fn backend(plan: &str, sets: &[String]) -> anyhow::Result<Option<&'static str>> {
+    let Some(backend) = draft(plan, sets)?.backend else {
+        return Ok(None);
+    };
+    let name = backend.as_str().with_context(|| {
+        format!("{plan}: backend is {backend}, but must be the name of a back-end")
+    })?;
+    let entry = find("backend", crate::backend::ENTRIES, name).with_context(|| plan.to_owned())?;
+    Ok(Some(entry.name))
+}
+
+/// What a plan says of how it is carried out.
+pub(super) struct Draft {
+    /// Its back-end; none: it leaves that open.
+    pub(super) backend: Option<Toml>,
+    /// What it varies.
+    pub(super) vary: Option<Toml>,
+}
+
+/// Reads what a plan says of how it is carried out.
+pub(super) fn draft(plan: &str, sets: &[String]) -> anyhow::Result<Draft> {
+    let (_, mut table) = open(plan, DEPTH)?;
+    change(&mut table, sets)?;
+    let [backend, vary] = ASIDE.map(|key| table.remove(key));
+    Ok(Draft { backend, vary })
+}
+
+/// Makes the changes of the command line.
+fn change(table: &mut Table, sets: &[String]) -> anyhow::Result<()> {
+    for change in sets {
+        let (path, value) = change
+            .split_once('=')
+            .with_context(|| format!("--set {change:?} is not written as key=value"))?;
+        set(table, path.trim(), literal(value.trim()))
+            .with_context(|| format!("--set {change}"))?;
+    }
+    Ok(())
 }
 
 /// The text of a plan as a table, with what it extends below it.
@@ -197,6 +251,8 @@ fn drop_nulls(value: &mut Value) {
 }
 
 const DEPTH: usize = 8;
+/// What is no part of the plan that a run carries out.
+pub(super) const ASIDE: [&str; 2] = ["backend", "vary"];
 /// What a plan that does not care for a seam gets.
 const DEFAULT_KINDS: [(&str, &str); 4] = [
     ("partitioner", "token-ring"),

@@ -1,8 +1,10 @@
 //! A plan: the question, the strategies, the network, the faults and the load, as a person writes them.
 
 mod load;
+mod vary;
 
-pub use load::{builtin, load, to_toml};
+pub use load::{backend, builtin, load, to_toml};
+pub use vary::{Cell, Sweep, sweep};
 
 use crate::client::{ClientOptions, Route};
 use crate::workload;
