@@ -3,7 +3,7 @@
 pub mod child;
 mod cluster;
 mod load;
-mod process;
+pub mod process;
 
 use super::{Backend, Build, Run};
 use crate::plan::MachineFault;

@@ -11,12 +11,13 @@ use anyhow::{Context as _, bail};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// A child process.
-pub(super) struct Process {
+pub struct Process {
     name: String,
     child: Child,
     /// Closing it asks the child to end.
@@ -25,9 +26,17 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `tidemark <role>` in a process group of its own; it binds a port and says which.
+    /// Starts this program as `tidemark <role>`.
     pub(super) fn start(role: &str, name: &str) -> anyhow::Result<Self> {
-        let mut child = Command::new("/proc/self/exe")
+        Self::start_program(Path::new("/proc/self/exe"), role, name)
+    }
+
+    /// Starts a program as `tidemark <role>` in a process group of its own; it binds a port and says which.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start_program(program: &Path, role: &str, name: &str) -> anyhow::Result<Self> {
+        let mut child = Command::new(program)
             .arg(role)
             .arg("--supervised")
             .stdin(Stdio::piped())
@@ -57,7 +66,10 @@ impl Process {
     }
 
     /// Where it listens; the first thing it says.
-    pub(super) fn address(&mut self) -> anyhow::Result<SocketAddr> {
+    ///
+    /// # Errors
+    /// It says nothing, or something else.
+    pub fn address(&mut self) -> anyhow::Result<SocketAddr> {
         match self.hear()? {
             Said::Listening(address) => Ok(address),
             Said::Ready => bail!("{} was ready before it listened", self.name),
@@ -65,7 +77,10 @@ impl Process {
     }
 
     /// Tells it what to do, and waits until it does.
-    pub(super) fn order(&mut self, start: &Start) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// It is gone, or does not say that it is ready.
+    pub fn order(&mut self, start: &Start) -> anyhow::Result<()> {
         let line = serde_json::to_string(start)? + "\n";
         let orders = self
             .orders
@@ -78,6 +93,12 @@ impl Process {
             Said::Ready => Ok(()),
             Said::Listening(_) => bail!("{} listened twice", self.name),
         }
+    }
+
+    /// Its number among processes.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How it ended, if it has.
@@ -98,7 +119,7 @@ impl Process {
     }
 
     /// Waits until it has ended; kills it if it takes longer. Tells whether it ended by itself and well.
-    pub(super) fn wait_for_end(&mut self, within: Duration) -> bool {
+    pub fn wait_for_end(&mut self, within: Duration) -> bool {
         self.ask_to_end();
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {

@@ -1,0 +1,226 @@
+//! How each store is called: the same tonic channels and the same calls in flight, whatever the messages are.
+
+use crate::Options;
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use prost::Message;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use tidemark_proto::wire;
+use tidemark_proto::wire::kv_client::KvClient;
+use tonic::Request;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic_prost::ProstCodec;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a store is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    /// Write a value.
+    Put,
+    /// Read what a quorum holds: linearizable in etcd.
+    QuorumRead,
+    /// Read what the node that is asked holds: serializable in etcd.
+    LocalRead,
+}
+
+/// A store as its client sees it.
+pub(crate) struct Store {
+    channels: Vec<Channel>,
+    value: Bytes,
+    keys: Vec<String>,
+    dialect: Dialect,
+}
+
+/// What a store speaks.
+pub(crate) enum Dialect {
+    /// Tidemark's service.
+    Tidemark {
+        /// By key, the context of the last write: a write supersedes the one before it, as in etcd.
+        contexts: Vec<Mutex<Bytes>>,
+    },
+    /// etcd's service.
+    Etcd {
+        /// Whether reads are asked too.
+        reads: bool,
+    },
+}
+
+impl Work {
+    pub(crate) const ALL: [Self; 3] = [Self::Put, Self::QuorumRead, Self::LocalRead];
+}
+
+impl Dialect {
+    pub(crate) fn tidemark(keys: usize) -> Self {
+        let contexts = (0..keys).map(|_| Mutex::default()).collect();
+        Self::Tidemark { contexts }
+    }
+}
+
+impl Store {
+    pub(crate) fn new(
+        addresses: &[SocketAddr],
+        options: &Options,
+        dialect: Dialect,
+    ) -> anyhow::Result<Self> {
+        let mut channels = Vec::new();
+        for address in addresses
+            .iter()
+            .cycle()
+            .take(addresses.len() * options.channels.max(1))
+        {
+            let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+            channels.push(endpoint.tcp_nodelay(true).connect_lazy());
+        }
+        Ok(Self {
+            channels,
+            value: vec![b'v'; options.value_bytes].into(),
+            keys: (0..options.keys)
+                .map(|key| format!("key-{key:08}"))
+                .collect(),
+            dialect,
+        })
+    }
+
+    pub(crate) fn offers(&self, work: Work) -> bool {
+        match &self.dialect {
+            Dialect::Tidemark { .. } => true,
+            Dialect::Etcd { reads } => *reads || work == Work::Put,
+        }
+    }
+
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Carries out the `turn`-th call of a client that takes nodes in turn. Nobody else may write the key meanwhile.
+    pub(crate) async fn call(&self, work: Work, turn: usize, key: usize) -> anyhow::Result<()> {
+        let channel = self.channels[turn % self.channels.len()].clone();
+        match &self.dialect {
+            Dialect::Tidemark { contexts } => {
+                let client = KvClient::new(channel);
+                self.call_tidemark(client, work, key, &contexts[key]).await
+            }
+            Dialect::Etcd { .. } => self.call_etcd(Grpc::new(channel), work, key).await,
+        }
+    }
+
+    async fn call_tidemark(
+        &self,
+        mut client: KvClient<Channel>,
+        work: Work,
+        key: usize,
+        context: &Mutex<Bytes>,
+    ) -> anyhow::Result<()> {
+        let name = self.keys[key].clone();
+        if work == Work::Put {
+            let put = wire::PutRequest {
+                key: name,
+                value: self.value.clone(),
+                context: context
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+                checksum: Some(xxh3_64(&self.value)),
+                ..Default::default()
+            };
+            let reply = client.put(put).await?.into_inner();
+            *context.lock().unwrap_or_else(PoisonError::into_inner) = reply.context;
+            return Ok(());
+        }
+        let get = wire::GetRequest {
+            key: name,
+            read_quorum: (work == Work::LocalRead).then_some(1),
+            ..Default::default()
+        };
+        let reply = client.get(get).await?.into_inner();
+        let [version] = &reply.versions[..] else {
+            anyhow::bail!(
+                "{} versions of {} were read",
+                reply.versions.len(),
+                self.keys[key]
+            );
+        };
+        ensure!(
+            version.value == self.value,
+            "{} has another value",
+            self.keys[key]
+        );
+        Ok(())
+    }
+
+    async fn call_etcd(&self, grpc: Grpc<Channel>, work: Work, key: usize) -> anyhow::Result<()> {
+        let name = self.keys[key].clone().into_bytes();
+        if work == Work::Put {
+            let put = Put {
+                key: name,
+                value: self.value.clone(),
+            };
+            let Done {} = unary(grpc, "/etcdserverpb.KV/Put", put).await?;
+            return Ok(());
+        }
+        let range = Range {
+            key: name,
+            serializable: work == Work::LocalRead,
+        };
+        let found: Found = unary(grpc, "/etcdserverpb.KV/Range", range).await?;
+        let pair = found.pairs.first().context("a key was not found")?;
+        ensure!(
+            pair.value == self.value,
+            "{} has another value",
+            self.keys[key]
+        );
+        Ok(())
+    }
+}
+
+async fn unary<Q, A>(mut grpc: Grpc<Channel>, path: &'static str, request: Q) -> anyhow::Result<A>
+where
+    Q: Message + 'static,
+    A: Message + Default + 'static,
+{
+    grpc.ready().await?;
+    let path = PathAndQuery::from_static(path);
+    let reply = grpc
+        .unary(Request::new(request), path, ProstCodec::default())
+        .await?;
+    Ok(reply.into_inner())
+}
+
+/// etcd's `RangeRequest`, as far as it is used here.
+#[derive(Clone, PartialEq, Message)]
+struct Range {
+    #[prost(bytes = "vec", tag = "1")]
+    key: Vec<u8>,
+    #[prost(bool, tag = "7")]
+    serializable: bool,
+}
+
+/// etcd's `RangeResponse`, as far as it is used here.
+#[derive(Clone, PartialEq, Message)]
+struct Found {
+    #[prost(message, repeated, tag = "2")]
+    pairs: Vec<Pair>,
+}
+
+/// etcd's `KeyValue`, as far as it is used here.
+#[derive(Clone, PartialEq, Message)]
+struct Pair {
+    #[prost(bytes = "bytes", tag = "5")]
+    value: Bytes,
+}
+
+/// etcd's `PutRequest`, as far as it is used here.
+#[derive(Clone, PartialEq, Message)]
+struct Put {
+    #[prost(bytes = "vec", tag = "1")]
+    key: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "2")]
+    value: Bytes,
+}
+
+/// etcd's `PutResponse`, of which nothing is used.
+#[derive(Clone, PartialEq, Message)]
+struct Done {}

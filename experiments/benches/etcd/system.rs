@@ -1,0 +1,148 @@
+//! The processes of a store under test; they end with it, and with whoever started them.
+
+use anyhow::Context as _;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tidemark::backend::real::child::{NodeStart, Start};
+use tidemark::backend::real::process::Process;
+use tidemark_node::replica::Config;
+use tidemark_proto::clock::Clock;
+use tidemark_proto::id::NodeId;
+
+/// The processes of one store.
+pub(crate) enum System {
+    /// Nodes that dial each other directly.
+    Tidemark { nodes: Vec<Process> },
+    /// Members with their data below a folder.
+    Etcd {
+        members: Vec<Child>,
+        _folder: TempDir,
+    },
+}
+
+impl System {
+    /// Starts nodes with their data in memory: N is their number up to 3, R and W are majorities.
+    pub(crate) fn tidemark(program: &Path, nodes: u16) -> anyhow::Result<(Self, Vec<SocketAddr>)> {
+        let ids: Vec<NodeId> = (1..=nodes).map(NodeId::node).collect();
+        let n = nodes.min(3);
+        let quorum = n / 2 + 1;
+        let config: Config = serde_json::from_value(json!({
+            "seed": 7, "nodes": ids, "gateways": [],
+            "partitioner": { "kind": "token-ring" }, "versioning": { "kind": "vector" },
+            "membership": { "kind": "fixed" }, "storage": { "kind": "memory" },
+            "replication": { "kind": "strict", "n": n, "r": quorum, "w": quorum, "timeout": "10s" },
+            "repair": [{ "kind": "read", "mode": "asynchronous" }], "limits": {},
+        }))?;
+        let mut started = Vec::new();
+        for id in &ids {
+            let mut process = Process::start_program(program, "node", &id.to_string())?;
+            started.push((*id, process.address()?, process));
+        }
+        let addresses: Vec<_> = started
+            .iter()
+            .map(|(id, address, _)| (*id, *address))
+            .collect();
+        let epoch_ns = Clock::start().epoch_ns();
+        for (id, _, process) in &mut started {
+            let others = addresses.iter().filter(|(other, _)| other != id);
+            process.order(&Start::Node(Box::new(NodeStart {
+                config: config.clone(),
+                id: *id,
+                life: 1,
+                links: others
+                    .map(|(to, address)| (*to, address.to_string()))
+                    .collect(),
+                epoch_ns,
+                reporting: None,
+            })))?;
+        }
+        let nodes = started.into_iter().map(|(_, _, process)| process).collect();
+        let addresses = addresses.into_iter().map(|(_, address)| address).collect();
+        Ok((Self::Tidemark { nodes }, addresses))
+    }
+
+    /// Starts etcd on fresh data in a folder of its own; it need not be ready yet.
+    pub(crate) fn etcd(nodes: u16, folder: &Path) -> anyhow::Result<(Self, Vec<SocketAddr>)> {
+        let folder = tempfile::Builder::new()
+            .prefix("tidemark-etcd-")
+            .tempdir_in(folder)?;
+        let mut members = Vec::new();
+        for number in 1..=nodes {
+            let name = format!("e{number}");
+            members.push((folder.path().join(&name), name, free_port()?, free_port()?));
+        }
+        let cluster = members
+            .iter()
+            .map(|(_, name, _, peers)| format!("{name}=http://{peers}"));
+        let cluster = cluster.collect::<Vec<_>>().join(",");
+        let mut started = Self::Etcd {
+            members: Vec::new(),
+            _folder: folder,
+        };
+        for (data, name, clients, peers) in &members {
+            let [clients, peers] = [clients, peers].map(|address| format!("http://{address}"));
+            let arguments = format!(
+                "--pdeathsig KILL etcd --logger zap --log-level error --name {name}
+                --initial-cluster {cluster} --initial-advertise-peer-urls {peers}
+                --listen-client-urls {clients} --advertise-client-urls {clients}
+                --listen-peer-urls {peers} --data-dir"
+            );
+            let mut command = Command::new("setpriv");
+            command.args(arguments.split_whitespace()).arg(data);
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            if let Self::Etcd { members, .. } = &mut started {
+                members.push(
+                    command
+                        .spawn()
+                        .context("etcd cannot be started by setpriv")?,
+                );
+            }
+        }
+        Ok((
+            started,
+            members.iter().map(|(_, _, clients, _)| *clients).collect(),
+        ))
+    }
+
+    /// The processor time that its processes have used so far.
+    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let ids: Vec<u32> = match self {
+            Self::Tidemark { nodes } => nodes.iter().map(Process::id).collect(),
+            Self::Etcd { members, .. } => members.iter().map(Child::id).collect(),
+        };
+        let mut ticks = 0;
+        for id in ids {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+            let (_, fields) = stat.rsplit_once(')').context("a process has no name")?;
+            // proc(5): user and system time are the 14th and 15th field, counted from 1.
+            for field in fields.split_whitespace().skip(11).take(2) {
+                ticks += field.parse::<u64>()?;
+            }
+        }
+        Ok(TICK * u32::try_from(ticks)?)
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if let Self::Etcd { members, .. } = self {
+            for member in members {
+                // Whoever is dead already need not be killed.
+                let _ = member.kill();
+                let _ = member.wait();
+            }
+        }
+    }
+}
+
+/// A port that was free just now; etcd cannot be asked which one it was given.
+fn free_port() -> std::io::Result<SocketAddr> {
+    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
+
+/// The unit of times in /proc: Linux's USER_HZ.
+const TICK: Duration = Duration::from_millis(10);
