@@ -1,10 +1,16 @@
-//! Compiles the four `.proto` files with protox, so that no protoc has to be installed.
+//! Compiles the `.proto` files with protox, so that no protoc has to be installed.
 
 use prost::Message as _;
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 4] = ["kv.proto", "peer.proto", "observer.proto", "netfuzz.proto"];
+const FILES: [&str; 5] = [
+    "kv.proto",
+    "peer.proto",
+    "observer.proto",
+    "netfuzz.proto",
+    "cluster.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rpc = std::env::var_os("CARGO_FEATURE_RPC").is_some();

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod list;
 pub mod plan;

@@ -2,10 +2,13 @@
 
 use crate::plan::{Plan, to_toml};
 use crate::prediction::{PredictionRecord, compare};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tidemark_observer::figures::Figures;
@@ -15,6 +18,7 @@ use tidemark_observer::plot;
 use tidemark_observer::report::{Manifest, page};
 use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
+use tidemark_proto::id::NodeId;
 
 /// The folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +90,22 @@ impl Folder {
         &self.0
     }
 
+    /// How many operations are written down so far.
+    pub fn operations(&self) -> anyhow::Result<u64> {
+        let path = self.0.join(FILES[0]);
+        let mut file = File::open(&path).with_context(|| path.display().to_string())?;
+        let mut lines = 0u64;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(lines.saturating_sub(1)),
+                read => {
+                    lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64
+                }
+            }
+        }
+    }
+
     /// Computes every figure from the history, and writes all that is made from them.
     pub fn analyse(
         &self,
@@ -146,6 +166,93 @@ pub struct Recorder {
     unflushed: u32,
     /// The first thing that went wrong.
     failed: Option<io::Error>,
+}
+
+/// What `cluster.json` says while a cluster is up to be poked by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterRecord {
+    /// The process that keeps it up.
+    pub pid: u32,
+    /// Where its control service listens.
+    pub control: SocketAddr,
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// The plan's short name.
+    pub plan: String,
+    /// Where clients dial nodes and gateways.
+    pub nodes: BTreeMap<NodeId, String>,
+}
+
+impl ClusterRecord {
+    /// The cluster that is up with these results.
+    pub fn read(out: &Path) -> anyhow::Result<Self> {
+        let path = out.join(CLUSTER);
+        let none = || {
+            format!(
+                "no cluster is up with results in {}; start one with `tidemark cluster up quickstart`",
+                out.display()
+            )
+        };
+        let Ok(text) = fs::read_to_string(&path) else {
+            bail!(none());
+        };
+        ensure!(!text.is_empty(), "{}, or wait until it has started", none());
+        let record: Self =
+            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let lives = i32::try_from(record.pid).ok().and_then(Pid::from_raw);
+        ensure!(
+            lives.is_some_and(|pid| test_kill_process(pid).is_ok()),
+            none()
+        );
+        Ok(record)
+    }
+}
+
+/// The right to keep a cluster up with its results in a folder. `cluster.json` is removed when it is dropped.
+pub struct ClusterClaim {
+    path: PathBuf,
+    file: File,
+}
+
+impl ClusterClaim {
+    /// Takes it, unless a living process has it.
+    pub fn take(out: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+        let path = out.join(CLUSTER);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options
+            .open(&path)
+            .with_context(|| path.display().to_string())?;
+        // Whoever keeps a cluster up holds the lock, and loses it even when killed.
+        if file.try_lock().is_err() {
+            let who = ClusterRecord::read(out)?;
+            bail!(
+                "a cluster of {} is up already with results in {}, kept by process {}; \
+                 end it with `tidemark cluster down`, or give another folder with --out",
+                who.plan,
+                out.display(),
+                who.pid
+            );
+        }
+        file.set_len(0)?;
+        Ok(Self { path, file })
+    }
+
+    /// Says where the cluster is.
+    pub fn say(&self, record: &ClusterRecord) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(record)? + "\n";
+        (&self.file)
+            .write_all(text.as_bytes())
+            .with_context(|| self.path.display().to_string())
+    }
+}
+
+impl Drop for ClusterClaim {
+    fn drop(&mut self) {
+        // The lock goes with the process: a file that is left does no harm.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl Recorder {
@@ -234,7 +341,7 @@ fn fresh(parent: &Path, stem: &str) -> anyhow::Result<PathBuf> {
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         }
     }
-    anyhow::bail!(
+    bail!(
         "{} has {MOST_PER_SECOND} runs of this second already",
         parent.display()
     )
@@ -248,5 +355,7 @@ fn utc_now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
+/// Where it is said which cluster is up.
+const CLUSTER: &str = "cluster.json";
 const FLUSH_EVERY: u32 = 10_000;
 const MOST_PER_SECOND: u32 = 1_000;

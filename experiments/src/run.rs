@@ -94,7 +94,7 @@ pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
 }
 
 /// Computes the figures of a run, and says them.
-fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Result<()> {
+pub(crate) fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Result<()> {
     let (figures, prediction) = folder.analyse(record)?;
     match how {
         Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
@@ -142,7 +142,7 @@ fn replay(request: &Request, seed: u64) -> String {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
@@ -151,7 +151,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Calls `stop` at the first Ctrl-C; at the second the process ends at once.
-fn ctrlc(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+pub(crate) fn ctrlc(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

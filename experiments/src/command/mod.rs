@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod cluster;
 mod list;
 mod observe;
 mod process;
@@ -23,6 +24,9 @@ enum Command {
     Run(run::Arguments),
     /// Compute the figures of a run again, from the files in its folder.
     Observe(observe::Arguments),
+    /// Keep a cluster up to poke it by hand: with any gRPC client, with faults, with a report at the end.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// List the built-in plans and the strategies of every seam.
     List,
     /// A node, as a run starts it.
@@ -46,6 +50,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Observe(arguments) => observe::execute(&arguments),
+        Command::Cluster(command) => cluster::execute(command),
         Command::List => list::execute(),
         Command::Node(arguments) | Command::Netfuzz(arguments) | Command::Observer(arguments) => {
             process::execute(&arguments)

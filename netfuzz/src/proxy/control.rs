@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tidemark_proto::id::NodeId;
+use tidemark_proto::wire;
 use tidemark_proto::wire::netfuzz_server::{Netfuzz, NetfuzzServer};
 use tidemark_proto::wire::{
     HealReply, HealRequest, LoadReply, LoadRequest, OpenReply, OpenRequest, StatusReply,
@@ -81,7 +82,7 @@ impl Netfuzz for Proxy {
                         "{limit} links are open, the most there can be"
                     )));
                 }
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+                let listener = listener(&asked).await?;
                 let address = listener.local_addr()?;
                 let upstream = asked.upstream.clone();
                 let link = Arc::new(Link::new(ends.0, ends.1, upstream, self.judge.clone()));
@@ -120,6 +121,17 @@ impl Netfuzz for Proxy {
             in_force: self.judge.in_force(),
         }))
     }
+}
+
+async fn listener(link: &wire::Link) -> Result<TcpListener, Status> {
+    let wire::Link { from, to, port, .. } = link;
+    let refuse = |error: &dyn std::fmt::Display| {
+        let message = format!("the link {from} -> {to} cannot listen on 127.0.0.1:{port}: {error}");
+        Status::already_exists(message)
+    };
+    let port = u16::try_from(*port).map_err(|error| refuse(&error))?;
+    let bound = TcpListener::bind(("127.0.0.1", port)).await;
+    bound.map_err(|error| refuse(&error))
 }
 
 fn end(name: &str) -> Result<NodeId, Status> {

@@ -74,6 +74,7 @@ impl Proxy {
             to: to.to_owned(),
             upstream: upstream.to_string(),
             datagram,
+            port: 0,
         };
         let reply = self
             .control

@@ -1,31 +1,36 @@
 //! The processes of a run and the links between them.
 
 use super::child::{NodeStart, Reporting, Start};
-use super::process::Process;
+use super::process::{self, Process};
 use crate::backend::Run;
-use crate::plan::Plan;
+use crate::plan::{Fault, Plan};
 use crate::record::Folder;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 use tidemark_node::storage;
 use tidemark_proto::clock::Clock;
-use tidemark_proto::event::{Event, MachineChange};
+use tidemark_proto::event::{Event, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Promise, find};
 use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
-use tidemark_proto::wire::{HealRequest, Link, LoadRequest, OpenRequest};
+use tidemark_proto::wire::{
+    HealRequest, Link, LoadRequest, OpenRequest, StatusReply, StatusRequest,
+};
 use tokio::runtime::Handle;
 use tonic::transport::{Channel, Endpoint};
 
 /// Where a directed link is dialled.
-pub(super) type Links = BTreeMap<(NodeId, NodeId), String>;
+pub(crate) type Links = BTreeMap<(NodeId, NodeId), String>;
 
 /// Nodes, proxy and observer of a run.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     plan: Plan,
+    /// Where people dial it, if that was chosen: member i through the proxy at this port + i.
+    port: Option<u16>,
     runtime: Handle,
     clock: Clock,
     members: BTreeMap<NodeId, Member>,
@@ -34,8 +39,11 @@ pub(super) struct Cluster {
     observer: Process,
     observer_address: SocketAddr,
     links: Links,
-    note: Option<Arc<dyn Fn(Event) + Send + Sync>>,
+    note: Option<Note>,
 }
+
+/// Takes what happens to a run.
+pub(crate) type Note = Arc<dyn Fn(Event) + Send + Sync>;
 
 struct Member {
     life: u32,
@@ -45,7 +53,12 @@ struct Member {
 
 impl Cluster {
     /// Starts every process, opens every link, and sets the run's epoch shortly ahead.
-    pub(super) fn start(run: &Run, folder: &Folder, runtime: &Handle) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        run: &Run,
+        folder: &Folder,
+        port: Option<u16>,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
         let plan = &run.plan;
         let mut observer = Process::start("observer", "the observer")?;
         let mut netfuzz = Process::start("netfuzz", "netfuzz")?;
@@ -69,6 +82,7 @@ impl Cluster {
         let channel = Endpoint::from_shared(format!("http://{control}"))?.connect_lazy();
         let mut cluster = Self {
             plan: plan.clone(),
+            port,
             runtime: runtime.clone(),
             clock: Clock::start(),
             members: BTreeMap::new(),
@@ -100,7 +114,7 @@ impl Cluster {
     }
 
     /// The run's clock.
-    pub(super) fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         self.clock
     }
 
@@ -110,15 +124,43 @@ impl Cluster {
     }
 
     /// From now on, says what happens to machines.
-    pub(super) fn note_with(&mut self, note: Arc<dyn Fn(Event) + Send + Sync>) {
+    pub(super) fn note_with(&mut self, note: Note) {
         self.note = Some(note);
         for id in self.plan.members() {
             self.note_machine(id, MachineChange::Started);
         }
     }
 
+    /// Waits until the run's clock shows this.
+    pub(crate) fn wait_until(&self, at: Duration) {
+        while let Some(left) = at
+            .checked_sub(self.clock.elapsed())
+            .filter(|left| !left.is_zero())
+        {
+            process::wait(left.max(SHORTEST_WAIT));
+        }
+    }
+
+    /// To whom is said what happens.
+    pub(super) fn noted(&self) -> Note {
+        self.note.clone().unwrap_or_else(|| Arc::new(|_| {}))
+    }
+
+    /// Says that something happened.
+    pub(crate) fn note(&self, event: Event) {
+        if let Some(note) = &self.note {
+            note(event);
+        }
+    }
+
+    /// Says that the run has come so far.
+    pub(crate) fn reach(&self, milestone: Milestone) {
+        let at = self.clock.elapsed();
+        self.note(Event::Milestone { at, milestone });
+    }
+
     /// The links from clients.
-    pub(super) fn client_links(&self) -> Links {
+    pub(crate) fn client_links(&self) -> Links {
         let clients = self.plan.clients();
         let from_client = |(from, _): &(NodeId, NodeId)| clients.contains(from);
         let links = self.links.iter().filter(|(ends, _)| from_client(ends));
@@ -127,18 +169,32 @@ impl Cluster {
             .collect()
     }
 
-    /// Finds out who has died unasked. A node is noted; without proxy or observer the run cannot go on.
-    pub(super) fn look_after(&mut self) -> anyhow::Result<()> {
-        let dead: Vec<NodeId> = self
-            .members
-            .iter_mut()
-            .filter_map(|(id, member)| member.process.as_mut()?.ended().map(|_| *id))
+    /// Everybody that runs a replica: its life, and its process if it is up.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (NodeId, u32, Option<u32>)> {
+        (self.members.iter()).map(|(id, member)| {
+            let process = member.process.as_ref();
+            (*id, member.life, process.map(Process::id))
+        })
+    }
+
+    /// What has passed the network so far.
+    pub(crate) fn traffic(&self) -> anyhow::Result<StatusReply> {
+        let mut control = self.control.clone();
+        let status = self.runtime.block_on(control.status(StatusRequest {}));
+        Ok(status.context("the proxy does not answer")?.into_inner())
+    }
+
+    /// Finds out who has died unasked. A node is noted, and told; without proxy or observer the run cannot go on.
+    pub(crate) fn look_after(&mut self) -> anyhow::Result<Vec<(NodeId, ExitStatus)>> {
+        let members = self.members.iter_mut();
+        let dead: Vec<_> = members
+            .filter_map(|(id, member)| Some((*id, member.process.as_mut()?.ended()?)))
             .collect();
-        for id in dead {
-            if let Some(member) = self.members.get_mut(&id) {
+        for (id, _) in &dead {
+            if let Some(member) = self.members.get_mut(id) {
                 member.process = None;
             }
-            self.note_machine(id, MachineChange::Died);
+            self.note_machine(*id, MachineChange::Died);
         }
         for (process, name) in [
             (&mut self.netfuzz, "netfuzz"),
@@ -148,11 +204,11 @@ impl Cluster {
                 bail!("{name} has died: {status}");
             }
         }
-        Ok(())
+        Ok(dead)
     }
 
     /// Kills a node's process.
-    pub(super) fn crash(&mut self, id: NodeId) -> anyhow::Result<()> {
+    pub(crate) fn crash(&mut self, id: NodeId) -> anyhow::Result<()> {
         let member = self
             .members
             .get_mut(&id)
@@ -165,7 +221,7 @@ impl Cluster {
     }
 
     /// Starts a node that is down in its next life; a node that is up is left alone.
-    pub(super) fn restart(&mut self, id: NodeId) -> anyhow::Result<()> {
+    pub(crate) fn restart(&mut self, id: NodeId) -> anyhow::Result<()> {
         let member = self
             .members
             .get_mut(&id)
@@ -194,7 +250,7 @@ impl Cluster {
     }
 
     /// Ends every fault: of the network, and of machines that are down.
-    pub(super) fn heal(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn heal(&mut self) -> anyhow::Result<()> {
         let mut control = self.control.clone();
         self.runtime.block_on(control.heal(HealRequest {}))?;
         for id in self.plan.members() {
@@ -241,18 +297,33 @@ impl Cluster {
             to: to.to_string(),
             upstream: addresses[to].to_string(),
             datagram: !is_client(from),
+            port: match self.port {
+                Some(port) if *from == NodeId::client(1) => u32::from(port) + self.place(*to),
+                _ => 0,
+            },
         });
         let request = OpenRequest {
             links: links.collect(),
         };
         let mut control = self.control.clone();
-        let reply = self
-            .runtime
-            .block_on(control.open(request))
-            .context("links cannot be opened")?;
+        let reply = self.runtime.block_on(control.open(request));
+        let reply = reply.map_err(|status| anyhow!("{}", status.message()))?;
         self.links
             .extend(ends.into_iter().zip(reply.into_inner().listeners));
         Ok(())
+    }
+
+    /// The faults of the network are these from now on; what others did before is over.
+    pub(crate) fn set_faults(&mut self, faults: Vec<Fault>) -> anyhow::Result<()> {
+        self.plan.fault = faults;
+        self.load()
+    }
+
+    /// Which of the members it is, from 1.
+    fn place(&self, id: NodeId) -> u32 {
+        let members = self.plan.members();
+        let before = members.iter().take_while(|member| **member != id);
+        1 + before.count() as u32
     }
 
     fn load(&mut self) -> anyhow::Result<()> {
@@ -288,13 +359,8 @@ impl Cluster {
     }
 
     fn note_machine(&self, node: NodeId, change: MachineChange) {
-        if let Some(note) = &self.note {
-            note(Event::Machine {
-                at: self.clock.elapsed(),
-                node,
-                change,
-            });
-        }
+        let at = self.clock.elapsed();
+        self.note(Event::Machine { at, node, change });
     }
 }
 
@@ -302,6 +368,8 @@ fn to_nanoseconds(duration: Duration) -> u64 {
     tidemark_proto::time::nanoseconds(duration)
 }
 
+/// The clock stands still before the epoch: a wait for its first moment looks again after so long.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const START_AHEAD: Duration = Duration::from_millis(200);
 const ORDER_TIME: Duration = Duration::from_millis(20);
 const ENDED_WITHIN: Duration = Duration::from_secs(10);

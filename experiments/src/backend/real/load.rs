@@ -1,6 +1,6 @@
 //! The clients of a run on real sockets: their state machine on a thread of its own, a call a task.
 
-use super::cluster::Links;
+use super::cluster::{Cluster, Note};
 use crate::backend::{Progress, Run};
 use crate::client::{Clients, Want};
 use anyhow::Context as _;
@@ -37,15 +37,10 @@ enum Told {
 
 impl Load {
     /// Starts the clients; they begin when the plan says so.
-    pub(super) fn start(
-        run: &Run,
-        clock: Clock,
-        links: Links,
-        note: &Arc<dyn Fn(Event) + Send + Sync>,
-        runtime: &Handle,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(run: &Run, cluster: &Cluster, runtime: &Handle) -> anyhow::Result<Self> {
+        let clock = cluster.clock();
         let mut channels = BTreeMap::new();
-        for (ends, address) in links {
+        for (ends, address) in cluster.client_links() {
             let endpoint = Endpoint::from_shared(format!("http://{address}"))?
                 .tcp_nodelay(true)
                 .initial_stream_window_size(WINDOW)
@@ -63,7 +58,7 @@ impl Load {
                 timeout: run.plan.client.timeout.0,
                 clock,
                 tell: tell.clone(),
-                note: Arc::clone(note),
+                note: cluster.noted(),
             },
             progress: Arc::clone(&run.progress),
         };
@@ -141,7 +136,7 @@ struct Caller {
     timeout: Duration,
     clock: Clock,
     tell: Sender<Told>,
-    note: Arc<dyn Fn(Event) + Send + Sync>,
+    note: Note,
 }
 
 impl Caller {

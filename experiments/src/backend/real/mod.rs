@@ -5,11 +5,12 @@ mod cluster;
 mod load;
 pub mod process;
 
+pub(crate) use cluster::Cluster;
+
 use super::{Backend, Build, Run};
 use crate::plan::MachineFault;
 use crate::record::Folder;
 use anyhow::Context as _;
-use cluster::Cluster;
 use load::Load;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidemark_netfuzz::Network;
 use tidemark_observer::service::Reporter;
-use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, FaultSpan, Milestone};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, Options, resolve, schema};
+use tokio::runtime::{Handle, Runtime};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -49,45 +50,59 @@ enum Step {
 
 impl Backend for Real {
     fn run(&self, run: &Run, folder: &Folder) -> anyhow::Result<Milestone> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        let _entered = runtime.enter();
+        let runtime = runtime()?;
         let steps = steps(run)?;
-        let mut cluster = Cluster::start(run, folder, runtime.handle())?;
-        let clock = cluster.clock();
-        let reporter = Reporter::connect(cluster.observer(), "runner");
-        let detail = run.plan.events;
-        let note: Arc<dyn Fn(Event) + Send + Sync> = {
-            let reporter = reporter.clone();
-            Arc::new(move |event: Event| {
-                if event.detail() <= detail {
-                    reporter.report(event);
-                }
-            })
-        };
-        cluster.note_with(Arc::clone(&note));
-        let load = Load::start(run, clock, cluster.client_links(), &note, runtime.handle())?;
-        let ended = carry_out(run, steps, &mut cluster, clock, &note);
-        load.end();
-        let milestone = *ended.as_ref().unwrap_or(&Milestone::Aborted);
-        note(Event::Milestone {
-            at: clock.elapsed(),
-            milestone,
+        let ended = with_cluster(run, folder, None, runtime.handle(), |cluster| {
+            let load = Load::start(run, cluster, runtime.handle())?;
+            let ended = carry_out(run, steps, cluster);
+            load.end();
+            ended
         });
-        drop(note);
-        cluster.stop_members();
-        let lost = runtime.block_on(reporter.close(REPORTED_WITHIN));
-        let observed = cluster.stop_observer();
         runtime.shutdown_background();
-        let ended = ended?;
-        observed?;
-        anyhow::ensure!(
-            lost == 0,
-            "{lost} events of the clients did not reach the observer"
-        );
-        Ok(ended)
+        ended
     }
+}
+
+/// Starts the cluster of a plan, does something with it, and ends it; what was seen of it is then in the folder.
+/// Clients dial member i at `port` + i if a port is given.
+pub(crate) fn with_cluster(
+    run: &Run,
+    folder: &Folder,
+    port: Option<u16>,
+    runtime: &Handle,
+    work: impl FnOnce(&mut Cluster) -> anyhow::Result<Milestone>,
+) -> anyhow::Result<Milestone> {
+    let _entered = runtime.enter();
+    let mut cluster = Cluster::start(run, folder, port, runtime)?;
+    let reporter = Reporter::connect(cluster.observer(), "runner");
+    let detail = run.plan.events;
+    cluster.note_with({
+        let reporter = reporter.clone();
+        Arc::new(move |event: Event| {
+            if event.detail() <= detail {
+                reporter.report(event);
+            }
+        })
+    });
+    let ended = work(&mut cluster);
+    cluster.reach(*ended.as_ref().unwrap_or(&Milestone::Aborted));
+    cluster.stop_members();
+    let lost = runtime.block_on(reporter.close(REPORTED_WITHIN));
+    let observed = cluster.stop_observer();
+    let ended = ended?;
+    observed?;
+    anyhow::ensure!(
+        lost == 0,
+        "{lost} events of the clients did not reach the observer"
+    );
+    Ok(ended)
+}
+
+/// What carries the connections of a run.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 /// Waits for each step of the plan and takes it, until the run is over or shall end.
@@ -95,9 +110,8 @@ fn carry_out(
     run: &Run,
     steps: Vec<(Duration, Step)>,
     cluster: &mut Cluster,
-    clock: Clock,
-    note: &Arc<dyn Fn(Event) + Send + Sync>,
 ) -> anyhow::Result<Milestone> {
+    let clock = cluster.clock();
     for (at, step) in steps {
         while let Some(left) = at
             .checked_sub(clock.elapsed())
@@ -111,7 +125,7 @@ fn carry_out(
             process::wait(left.min(LOOK_EVERY));
         }
         match step {
-            Step::Begin(span) => note(Event::Fault(Box::new(span))),
+            Step::Begin(span) => cluster.note(Event::Fault(Box::new(span))),
             Step::Crash(node) => cluster.crash(node)?,
             Step::Restart(node) => cluster.restart(node)?,
             Step::Milestone(milestone) => {
@@ -121,10 +135,7 @@ fn carry_out(
                 if milestone == Milestone::Ended {
                     return Ok(milestone);
                 }
-                note(Event::Milestone {
-                    at: clock.elapsed(),
-                    milestone,
-                });
+                cluster.reach(milestone);
             }
         }
     }

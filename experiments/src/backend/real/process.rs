@@ -95,7 +95,7 @@ impl Process {
         }
     }
 
-    /// Its number among processes.
+    /// The number that the system gave it.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()

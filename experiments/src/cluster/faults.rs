@@ -1,0 +1,180 @@
+//! The faults in force while a cluster is poked by hand: read as a plan's `[[fault]]` is, checked by the same code.
+
+use crate::plan::{Fault, Plan};
+use anyhow::{Context as _, anyhow, ensure};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidemark_netfuzz::Network;
+use tidemark_proto::event::FaultSpan;
+use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::Options;
+use tidemark_proto::span::Span;
+use tidemark_proto::wire::{ClusterFaultRequest, StandingFault};
+
+/// The faults in force.
+pub(super) struct Faults {
+    /// The plan, whose faults are those in force; it ends with the last that may be.
+    plan: Plan,
+    standing: Vec<Standing>,
+    /// How many rules of each kind there have been.
+    numbers: BTreeMap<String, usize>,
+}
+
+/// A fault in force.
+pub(super) struct Standing {
+    pub(super) fault: Fault,
+    pub(super) span: FaultSpan,
+    /// Whether it ends by itself.
+    ends: bool,
+}
+
+impl Faults {
+    /// None, over the network of a plan without faults.
+    pub(super) fn new(plan: Plan) -> Self {
+        let mut numbers = BTreeMap::new();
+        for rule in &plan.network {
+            *numbers.entry(rule.kind.clone()).or_default() += 1;
+        }
+        let standing = Vec::new();
+        Self {
+            plan,
+            standing,
+            numbers,
+        }
+    }
+
+    /// Reads a fault that begins now; these nodes are up.
+    pub(super) fn begin(
+        &mut self,
+        now: Duration,
+        request: &ClusterFaultRequest,
+        up: &[NodeId],
+    ) -> anyhow::Result<&Standing> {
+        let mut table = read(&request.rule)?;
+        for key in ["at", "until"] {
+            ensure!(
+                !table.contains_key(key),
+                "{key} is given, but a fault by hand begins now; say how long it lasts with --for"
+            );
+        }
+        let is_crash = table.contains_key("crash");
+        let length = if is_crash { "restart_after" } else { "for" };
+        for (key, text) in [("name", &request.name), (length, &request.length)] {
+            if !text.is_empty() {
+                table.insert(key.to_owned(), Value::from(text.clone()));
+            }
+        }
+        let at = Span(now).scaled(1.0 / self.plan.time_scale);
+        let left = Span(self.plan.duration.0.saturating_sub(at.0));
+        let ends = table.contains_key(length);
+        if !is_crash && !ends {
+            table.insert(length.to_owned(), Value::from(left.to_string()));
+        }
+        table.insert("at".to_owned(), Value::from(at.to_string()));
+        let mut fault = Fault::try_from(table)?;
+        match &mut fault {
+            Fault::Crash(crash) => {
+                let plan = self.plan.members();
+                let is_down = plan.contains(&crash.crash) && !up.contains(&crash.crash);
+                ensure!(
+                    !is_down,
+                    "crash names {}, which is down already",
+                    crash.crash
+                );
+            }
+            Fault::Rule(rule) => {
+                let number = 1 + self.numbers.get(&rule.kind).copied().unwrap_or_default();
+                let name = format!("{}-{number}", rule.kind);
+                rule.name.get_or_insert(name);
+            }
+        }
+        let before = spans(&self.plan)?;
+        self.plan.fault.push(fault.clone());
+        let after = self.plan.clone().resolve().and_then(|plan| spans(&plan));
+        let after = after.inspect_err(|_| drop(self.plan.fault.pop()))?;
+        let span = after.into_iter().find(|span| !before.contains(span));
+        let span = span.context("the fault would be over at once")?;
+        *self.numbers.entry(span.kind.clone()).or_default() += 1;
+        self.standing.push(Standing { fault, span, ends });
+        Ok(&self.standing[self.standing.len() - 1])
+    }
+
+    /// Those in force, in the order in which they began.
+    pub(super) fn standing(&self) -> impl Iterator<Item = &Standing> {
+        self.standing.iter()
+    }
+
+    /// Those in force, as a plan has them.
+    pub(super) fn in_force(&self) -> Vec<Fault> {
+        self.plan.fault.clone()
+    }
+
+    /// Takes out those that have ended by now.
+    pub(super) fn over(&mut self, now: Duration) -> Vec<Standing> {
+        let (standing, over) = std::mem::take(&mut self.standing)
+            .into_iter()
+            .partition(|fault| fault.span.until > now);
+        self.standing = standing;
+        self.plan.fault = self.standing().map(|one| one.fault.clone()).collect();
+        over
+    }
+
+    /// Takes out all: they end now.
+    pub(super) fn end(&mut self, now: Duration) -> Vec<Standing> {
+        self.plan.fault.clear();
+        let mut ended = std::mem::take(&mut self.standing);
+        for fault in &mut ended {
+            fault.span.until = fault.span.until.min(now);
+        }
+        ended
+    }
+}
+
+impl Standing {
+    /// As it is told.
+    pub(super) fn to_wire(&self) -> StandingFault {
+        let FaultSpan {
+            name,
+            kind,
+            from,
+            until,
+            about,
+        } = self.span.clone();
+        StandingFault {
+            name,
+            kind,
+            about,
+            from_s: from.as_secs_f64(),
+            until_s: self.ends.then_some(until.as_secs_f64()),
+        }
+    }
+}
+
+/// What a plan's table would hold, on one line.
+fn read(rule: &str) -> anyhow::Result<Options> {
+    let line = format!("fault = {{ {rule} }}");
+    let table: toml::Table = line.parse().map_err(|error: toml::de::Error| {
+        anyhow!(
+            "the rule {rule:?} cannot be read: {}; write it like: {EXAMPLES}",
+            error.message()
+        )
+    })?;
+    match serde_json::to_value(table)? {
+        Value::Object(mut table) => match table.remove("fault") {
+            Some(Value::Object(fault)) if table.is_empty() => Ok(fault),
+            _ => Err(anyhow!("the rule {rule:?} is more than one")),
+        },
+        _ => Err(anyhow!("the rule {rule:?} is no table")),
+    }
+}
+
+/// When which of the plan's faults is in force, on the run's clock.
+fn spans(plan: &Plan) -> anyhow::Result<Vec<FaultSpan>> {
+    let mut spans = Network::new(plan.seed, &plan.spec())?.spans();
+    let machines = plan.clone().scaled().machine_faults();
+    spans.extend(machines.into_iter().map(|fault| fault.span));
+    Ok(spans)
+}
+
+const EXAMPLES: &str = r#"partition = { isolate = "n3" } · loss = 0.3, links = "peers" · crash = "n2", restart_after = "2s""#;
