@@ -65,6 +65,13 @@ impl Context<'_> {
         }));
     }
 
+    /// Notes which nodes are to hold a key.
+    pub fn place(&mut self, key: &Bytes, replicas: &[NodeId]) {
+        let (key, nodes) = (key.clone(), replicas.to_vec());
+        self.outputs
+            .push(Output::Note(Event::Placed { key, nodes }));
+    }
+
     /// Hands a read that is over to the repair strategies.
     pub fn finish_read(&mut self, read: FinishedRead) {
         self.finished.push(read);

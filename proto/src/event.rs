@@ -49,7 +49,7 @@ pub enum Event {
     },
     /// What the network did with a message.
     Fate(Box<Passage>),
-    /// A fault of the plan began; it is due to end at `until`.
+    /// A fault was in force, or is due to be: noted when it begins if its end is known then, else when it ends.
     Fault(Box<FaultSpan>),
     /// A machine changed its state.
     Machine {
@@ -196,7 +196,7 @@ pub struct Invocation {
 /// A client operation, whole: one row of `ops.csv`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
-    /// The operation; its issuer is the client.
+    /// The operation; its issuer is the client, or by hand the node that was asked.
     pub id: OperationId,
     /// Why it was issued.
     pub purpose: Purpose,

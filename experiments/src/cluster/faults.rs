@@ -2,6 +2,7 @@
 
 use crate::plan::{Fault, Plan};
 use anyhow::{Context as _, anyhow, ensure};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -153,20 +154,19 @@ impl Standing {
 
 /// What a plan's table would hold, on one line.
 fn read(rule: &str) -> anyhow::Result<Options> {
-    let line = format!("fault = {{ {rule} }}");
-    let table: toml::Table = line.parse().map_err(|error: toml::de::Error| {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        fault: Options,
+    }
+    let line = toml::from_str::<Line>(&format!("fault = {{ {rule} }}"));
+    let line = line.map_err(|error| {
         anyhow!(
             "the rule {rule:?} cannot be read: {}; write it like: {EXAMPLES}",
             error.message()
         )
     })?;
-    match serde_json::to_value(table)? {
-        Value::Object(mut table) => match table.remove("fault") {
-            Some(Value::Object(fault)) if table.is_empty() => Ok(fault),
-            _ => Err(anyhow!("the rule {rule:?} is more than one")),
-        },
-        _ => Err(anyhow!("the rule {rule:?} is no table")),
-    }
+    Ok(line.fault)
 }
 
 /// When which of the plan's faults is in force, on the run's clock.

@@ -17,7 +17,7 @@ use counters::Counters;
 use flights::Flights;
 use read::{Read, Then};
 use std::time::Duration;
-use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::id::{NodeId, OperationId, Role};
 use tidemark_proto::message::Message;
 use tidemark_proto::wire;
 use write::Write;
@@ -327,6 +327,10 @@ impl Coordinator {
     ) -> Result<(), Refusal> {
         let (operation, deadline) = (header.operation, header.deadline);
         let stamped = write::stamp(context, &mut self.counters, &header, seen, value)?;
+        // The clients of a run say themselves where their keys are.
+        if operation.issuer().role() != Role::Client {
+            context.place(&header.key, &header.replicas);
+        }
         let write = Write::new(context, header, needed, &stamped, siblings);
         let number = self
             .flights

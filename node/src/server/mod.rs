@@ -98,7 +98,7 @@ pub async fn serve(
 
     let health = HealthReporter::new();
     let (stop, stopping) = watch::channel(false);
-    let reception = Reception::new(inbox.clone());
+    let reception = Reception::new(inbox.clone(), reporter.clone(), life);
     let peers = Peers {
         known: links.into_keys().collect(),
         inbox: inbox.clone(),

@@ -12,7 +12,8 @@ use tidemark_proto::event::Event;
 /// The events of a run's files, by their times.
 ///
 /// Sources report in batches, so the lines of a file are only nearly in order. An event waits until every file has been
-/// read ten seconds past it; one that is later still is given as it comes, and counted.
+/// read ten seconds past it; one that is later still is given as it comes, and counted. A fault may be written down when it
+/// ends, however long it was: the file of the faults, which is short, is read before all others.
 pub struct Events<R> {
     tables: Vec<Table<R>>,
     waiting: BinaryHeap<Reverse<Waiting>>,
@@ -63,7 +64,9 @@ impl<R: Read> Events<R> {
         };
         let event = READERS[table.index](&row)?;
         let at = event.at();
-        table.reached = table.reached.max(at);
+        if table.index != FAULTS {
+            table.reached = table.reached.max(at);
+        }
         self.waiting.push(Reverse(Waiting {
             order: (at, RANK[table.index], row.line()),
             event,
@@ -100,7 +103,7 @@ struct Table<R> {
     /// Its place in [`FILES`].
     index: usize,
     rows: Rows<R>,
-    /// The latest time read from it.
+    /// The latest time read from it; of the faults' nothing, so that it is read first.
     reached: Duration,
 }
 
@@ -131,6 +134,8 @@ impl Ord for Waiting {
     }
 }
 
+/// The place of the faults in [`FILES`].
+const FAULTS: usize = 3;
 /// How long an event waits for those before it.
 const WINDOW: Duration = Duration::from_secs(10);
 /// At one time: faults, then operations' ends (one may begin because another has ended), then what nodes saw, then

@@ -1,10 +1,13 @@
 //! How clients and peers come in, and what all doors for clients have in common.
 
+mod by_hand;
 pub(super) mod grpc;
 pub(super) mod peer;
 
+use super::Reporter;
 use super::driver::Inbox;
 use crate::request::{Code, Refusal, Reply, Request};
+use by_hand::ByHand;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -12,26 +15,42 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 #[derive(Clone)]
 pub(super) struct Reception {
     inbox: Inbox,
+    by_hand: Arc<ByHand>,
     /// Read by those inside; whoever wants to write lets nobody else in.
     gate: Arc<RwLock<()>>,
 }
 
 impl Reception {
-    pub(super) fn new(inbox: Inbox) -> Self {
-        let gate = Arc::default();
-        Self { inbox, gate }
+    pub(super) fn new(inbox: Inbox, reporter: Reporter, life: u32) -> Self {
+        Self {
+            inbox,
+            by_hand: Arc::new(ByHand::new(reporter, life)),
+            gate: Arc::default(),
+        }
     }
 
-    /// Asks the node and waits for its reply.
-    async fn ask(&self, request: Request) -> Reply {
-        let unavailable = |message| Reply::Refused(Refusal::new(Code::Unavailable, message));
+    /// Asks the node and waits for its reply. What names no operation is made by hand: it is named and noted here.
+    async fn ask(&self, mut request: Request) -> Reply {
+        if !request.operation.is_none() {
+            return self.pass(request).await;
+        }
+        let reception = self.clone();
+        // On its own: a caller that gives up does not keep what came of it from being noted.
+        let asked = tokio::spawn(async move {
+            let operation = reception.by_hand.begin(&mut request);
+            let mut reply = reception.pass(request).await;
+            reception.by_hand.end(operation, &mut reply);
+            reply
+        });
+        asked.await.unwrap_or_else(|_| unavailable(STOPPED))
+    }
+
+    async fn pass(&self, request: Request) -> Reply {
         let Ok(_inside) = self.gate.try_read() else {
             return unavailable("the node is shutting down");
         };
         match self.inbox.ask(request) {
-            Ok(reply) => reply
-                .await
-                .unwrap_or_else(|_| unavailable("the node stopped before it could reply")),
+            Ok(reply) => reply.await.unwrap_or_else(|_| unavailable(STOPPED)),
             Err(refusal) => Reply::Refused(refusal),
         }
     }
@@ -41,3 +60,9 @@ impl Reception {
         Arc::clone(&self.gate).write_owned().await
     }
 }
+
+fn unavailable(message: &'static str) -> Reply {
+    Reply::Refused(Refusal::new(Code::Unavailable, message))
+}
+
+const STOPPED: &str = "the node stopped before it could reply";
