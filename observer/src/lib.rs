@@ -3,8 +3,10 @@
 
 pub mod figures;
 pub mod history;
+pub mod hlog;
 pub mod interval;
 pub mod isotonic;
+pub mod jackknife;
 pub mod judge;
 mod lookup;
 mod metric;
@@ -19,4 +21,5 @@ pub mod rows;
 pub mod service;
 mod spread;
 pub mod summary;
+pub mod sweep;
 mod tally;

@@ -4,6 +4,7 @@ use crate::figures::{
     Excluded, Figures, Freshness, PhaseFigures, Rate, RunFigures, TVisibility, TimeBin, WHOLE,
 };
 use crate::history::{Events, HistoryError};
+use crate::hlog;
 use crate::judge::Judge;
 use crate::metric::arrivals::Arrivals;
 use crate::metric::availability::{Availability, Served, ServedShares};
@@ -45,7 +46,7 @@ pub struct RunFacts {
 pub struct Observed {
     /// Every figure.
     pub figures: Figures,
-    /// The latencies as `.hgrm` files: their names and their texts.
+    /// The latencies as `.hgrm` files, and whole distributions as an `.hlog`: their names and their texts.
     pub histograms: Vec<(String, String)>,
 }
 
@@ -222,9 +223,14 @@ impl Observation {
                 ("writes whose end nobody saw", self.judge.unfinished()),
             ]),
         };
+        let mut histograms = self.latency.hgrm();
+        let mut distributions = self.latency.distributions();
+        distributions.push(("t_staleness".to_owned(), self.staleness.t()));
+        let log = hlog::write(whole.from, whole.until - whole.from, &distributions);
+        histograms.push((hlog::FILE.to_owned(), log));
         Observed {
             figures,
-            histograms: self.latency.hgrm(),
+            histograms,
         }
     }
 }

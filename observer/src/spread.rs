@@ -39,6 +39,15 @@ impl Distribution {
             .expect("a histogram that resizes takes every value");
     }
 
+    /// All of several.
+    pub(crate) fn merged<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.merge(part);
+        }
+        all
+    }
+
     /// How many numbers it has.
     pub(crate) fn count(&self) -> u64 {
         self.histogram.len()

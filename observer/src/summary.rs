@@ -1,6 +1,10 @@
 //! The summary of a run for the terminal: at most 32 lines of 100 columns, with the figures of the report and what they
 //! mean, in a sentence each.
 
+mod matrix;
+
+pub use matrix::matrix;
+
 use crate::figures::{Figures, LatencyRow, Measured, PhaseFigures, WHOLE};
 use crate::report::Manifest;
 use crate::report::verdict::{facts, verdict};
@@ -47,6 +51,11 @@ pub fn text(figures: &Figures, manifest: &Manifest, style: Style) -> String {
 
     lines.extend(phases(figures, LINES - lines.len() - foot.len(), style));
     lines.extend(foot);
+    ended(&lines)
+}
+
+/// The lines as the terminal takes them.
+fn ended(lines: &[String]) -> String {
     let text: String = lines
         .iter()
         .flat_map(|line| [line.trim_end(), "\n"])

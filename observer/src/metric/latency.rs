@@ -34,7 +34,7 @@ impl Metric for Latency {
     fn report(&self, run: &Run<'_>) -> Vec<LatencyRow> {
         let mut rows = Vec::new();
         for ((kind, outcome), phases) in &self.rows {
-            let all = merged(&phases.values);
+            let all = Distribution::merged(&phases.values);
             let names = run.phases.iter().map(|phase| phase.name.as_str());
             let named = names
                 .zip(&phases.values)
@@ -57,24 +57,30 @@ impl Metric for Latency {
 }
 
 impl Latency {
+    /// The distributions over all phases, by their names in `summary.csv`.
+    pub(crate) fn distributions(&self) -> Vec<(String, Distribution)> {
+        let name =
+            |kind: &Kind, outcome: &Outcome| format!("latency_{kind:?}_{outcome:?}").to_lowercase();
+        let rows = self.rows.iter();
+        rows.map(|((kind, outcome), phases)| {
+            (name(kind, outcome), Distribution::merged(&phases.values))
+        })
+        .collect()
+    }
+
     /// The distributions over all phases as `.hgrm` files in milliseconds: their names and their texts.
     pub(crate) fn hgrm(&self) -> Vec<(String, String)> {
         let word = |kind: &Kind, outcome: &Outcome| {
             format!("latency-{kind:?}-{outcome:?}.hgrm").to_lowercase()
         };
         let file = |((kind, outcome), phases): (&(Kind, Outcome), &Phased<Distribution>)| {
-            (word(kind, outcome), hgrm(&merged(&phases.values)))
+            (
+                word(kind, outcome),
+                hgrm(&Distribution::merged(&phases.values)),
+            )
         };
         self.rows.iter().map(file).collect()
     }
-}
-
-fn merged(parts: &[Distribution]) -> Distribution {
-    let mut all = Distribution::default();
-    for part in parts {
-        all.merge(part);
-    }
-    all
 }
 
 fn percentiles(all: &Distribution) -> Vec<(f64, f64)> {

@@ -94,6 +94,11 @@ impl<T: Clone + Default> Phased<T> {
         &mut self.values[phase]
     }
 
+    /// The values of the phases in which something was seen.
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
+    }
+
     /// The values of all of the run's phases.
     pub(crate) fn all(&self, run: &Run<'_>) -> Vec<T> {
         let mut values = self.values.clone();

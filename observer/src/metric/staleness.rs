@@ -88,11 +88,7 @@ impl Metric for Staleness {
             .collect();
         let multi_value = shares(&over_time, run.seed, "stale");
         let single_value = shares(&single, run.seed, "stale single-value");
-        let (mut t, mut k) = (Distribution::default(), Distribution::default());
-        for reads in &reads {
-            t.merge(&reads.t);
-            k.merge(&reads.k);
-        }
+        let k = Distribution::merged(reads.iter().map(|reads| &reads.k));
         let phases = reads.iter().enumerate().map(|(phase, reads)| StaleReads {
             multi_value: multi_value.parts[phase],
             single_value: single_value.parts[phase],
@@ -105,7 +101,7 @@ impl Metric for Staleness {
                 multi_value: multi_value.whole,
                 single_value: single_value.whole,
                 concurrent: reads.iter().map(|reads| reads.concurrent).sum(),
-                t_ms: t.spread(MS),
+                t_ms: self.t().spread(MS),
                 k: k.spread(ONE),
             },
             phases: phases.collect(),
@@ -114,5 +110,12 @@ impl Metric for Staleness {
             nothing_written: self.nothing_written,
             unmatched: self.unmatched,
         }
+    }
+}
+
+impl Staleness {
+    /// The t-staleness of the stale reads of all phases.
+    pub(crate) fn t(&self) -> Distribution {
+        Distribution::merged(self.phases.values().iter().map(|reads| &reads.t))
     }
 }

@@ -1,7 +1,8 @@
-//! The plots of a run, each as SVG and as PNG; a plot that would show nothing is not made.
+//! The plots of a run or a sweep, each as SVG and as PNG; a plot that would show nothing is not made.
 
 mod availability;
 mod axis;
+mod cells;
 mod freshness;
 mod latency;
 mod sheet;
@@ -9,6 +10,7 @@ mod siblings;
 mod staleness;
 
 use crate::figures::Figures;
+use crate::sweep::SweepFigures;
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea as _;
 use plotters::style::{FontStyle, register_font};
@@ -25,13 +27,23 @@ pub struct Plot {
     pub png: Vec<u8>,
 }
 
-/// All plots that have something to show.
+/// All plots of a run that have something to show.
 #[must_use]
 pub fn render(figures: &Figures) -> Vec<Plot> {
+    drawn(KINDS, figures)
+}
+
+/// All plots of a sweep that have something to show.
+#[must_use]
+pub fn render_sweep(figures: &SweepFigures) -> Vec<Plot> {
+    drawn(SWEEP_KINDS, figures)
+}
+
+fn drawn<F>(kinds: &[Kind<F>], figures: &F) -> Vec<Plot> {
     // It fails only for bytes that are no font; then the drawing itself says so.
     let _ = register_font(sheet::FONT, FontStyle::Normal, notosans::REGULAR_TTF);
     let _ = register_font(sheet::FONT, FontStyle::Bold, notosans::BOLD_TTF);
-    KINDS
+    kinds
         .iter()
         .filter(|kind| (kind.applies)(figures))
         .map(|kind| kind.plot(figures))
@@ -39,15 +51,16 @@ pub fn render(figures: &Figures) -> Vec<Plot> {
 }
 
 /// A kind of plot: one file each.
-struct Kind {
+struct Kind<F> {
     name: &'static str,
-    applies: fn(&Figures) -> bool,
-    vectors: fn(&Sheet<'_, SVGBackend<'_>>, &Figures),
-    pixels: fn(&Sheet<'_, BitMapBackend<'_>>, &Figures),
+    applies: fn(&F) -> bool,
+    size: fn(&F) -> (u32, u32),
+    vectors: fn(&Sheet<'_, SVGBackend<'_>>, &F),
+    pixels: fn(&Sheet<'_, BitMapBackend<'_>>, &F),
 }
 
-impl Kind {
-    fn plot(&self, figures: &Figures) -> Plot {
+impl<F> Kind<F> {
+    fn plot(&self, figures: &F) -> Plot {
         Plot {
             name: self.name,
             svg: self.svg(figures),
@@ -56,19 +69,21 @@ impl Kind {
     }
 
     /// Drawn finer than it is shown, because the backend knows only whole pixels.
-    fn svg(&self, figures: &Figures) -> String {
-        let fine = (SIZE.0 * FINE, SIZE.1 * FINE);
+    fn svg(&self, figures: &F) -> String {
+        let shown = (self.size)(figures);
+        let fine = (shown.0 * FINE, shown.1 * FINE);
         let mut svg = String::new();
         {
             let area = SVGBackend::with_string(&mut svg, fine).into_drawing_area();
             (self.vectors)(&Sheet::new(&area, f64::from(FINE)), figures);
         }
         let size = |(width, height)| format!("width=\"{width}\" height=\"{height}\"");
-        svg.replacen(&size(fine), &size(SIZE), 1)
+        svg.replacen(&size(fine), &size(shown), 1)
     }
 
-    fn png(&self, figures: &Figures) -> Vec<u8> {
-        let (width, height) = (SIZE.0 * SHARP, SIZE.1 * SHARP);
+    fn png(&self, figures: &F) -> Vec<u8> {
+        let (width, height) = (self.size)(figures);
+        let (width, height) = (width * SHARP, height * SHARP);
         let mut pixels = vec![0; (width * height * 3) as usize];
         {
             let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
@@ -90,13 +105,21 @@ macro_rules! kinds {
         &[$(Kind {
             name: stringify!($name),
             applies: $name::applies,
+            size: |_| SIZE,
             vectors: |sheet, figures| $name::draw(sheet, figures),
             pixels: |sheet, figures| $name::draw(sheet, figures),
         }),*]
     };
 }
 
-const KINDS: &[Kind] = kinds![staleness, availability, freshness, latency, siblings];
+const KINDS: &[Kind<Figures>] = kinds![staleness, availability, freshness, latency, siblings];
+const SWEEP_KINDS: &[Kind<SweepFigures>] = &[Kind {
+    name: "cells",
+    applies: cells::applies,
+    size: cells::size,
+    vectors: |sheet, figures| cells::draw(sheet, figures),
+    pixels: |sheet, figures| cells::draw(sheet, figures),
+}];
 const FINE: u32 = 4;
 const SHARP: u32 = 2;
 

@@ -122,13 +122,8 @@ impl<'a, DB: DrawingBackend> Sheet<'a, DB> {
             top: 80.0,
             bottom: height - 56.0,
         };
-        let (ink, muted) = (Type::label(INK), Type::label(MUTED));
-        self.text(
-            (16.0, 22.0),
-            title,
-            Anchor::Start,
-            Type { size: 21.0, ..ink }.bold(),
-        );
+        let muted = Type::label(MUTED);
+        self.title(title);
         self.text((16.0, 54.0), y.label, Anchor::Start, muted);
         self.text((frame.right, height - 14.0), x.label, Anchor::End, muted);
         for (value, name) in &y.ticks {
@@ -147,6 +142,42 @@ impl<'a, DB: DrawingBackend> Sheet<'a, DB> {
             1.0,
         );
         frame
+    }
+
+    /// Draws one of several panels, whose rows have values from 0, at the top, to `rows`, with its axis below.
+    pub(super) fn panel(
+        &self,
+        (left, right): (f64, f64),
+        (top, bottom): (f64, f64),
+        x: &Axis,
+        rows: f64,
+    ) -> Frame {
+        let frame = Frame {
+            x: (x.from, x.until),
+            y: (rows, 0.0),
+            left,
+            right,
+            top,
+            bottom,
+        };
+        let muted = Type::label(MUTED);
+        self.text((left, top - 16.0), x.label, Anchor::Start, Type::label(INK));
+        for (value, name) in &x.ticks {
+            let at = frame.x(*value);
+            self.line(&[(at, top), (at, bottom)], GRID, 1.0);
+            self.text((at, bottom + 17.0), name, Anchor::Middle, muted);
+        }
+        self.line(&[(left, bottom), (right, bottom)], MUTED, 1.0);
+        frame
+    }
+
+    /// Writes the title.
+    pub(super) fn title(&self, title: &str) {
+        let look = Type {
+            size: 21.0,
+            ..Type::label(INK)
+        };
+        self.text((16.0, 22.0), title, Anchor::Start, look.bold());
     }
 
     /// Draws a line through points.

@@ -1,11 +1,14 @@
-//! The report of a run: one HTML page that needs nothing but itself.
+//! The report of a run or a sweep: one HTML page that needs nothing but itself.
 
 #[cfg(test)]
 pub(crate) mod sample;
 mod section;
+mod sweep;
 mod table;
 pub mod verdict;
 pub mod words;
+
+pub use sweep::sweep_page;
 
 use crate::figures::Figures;
 use crate::plot::{self, Plot};
@@ -34,6 +37,30 @@ pub struct Manifest {
 pub fn page(figures: &Figures, manifest: &Manifest) -> String {
     let plots = plot::render(figures);
     let run = &figures.run;
+    let body = html! {
+        header {
+            h1 { (run.plan) }
+            p.muted { (verdict::facts(figures, manifest)) }
+        }
+        (section::verdict(figures))
+        (section::phases(figures, &plots))
+        (section::freshness(figures, &plots))
+        (section::latency(figures, &plots))
+        (section::versions(figures, &plots))
+        (section::aftermath(figures))
+        (section::faults(figures))
+        (section::legs(figures))
+        (section::limits(figures))
+        (section::again(manifest))
+    };
+    document(
+        &format!("{} · {} · seed {}", run.plan, run.backend, run.seed),
+        &body,
+    )
+}
+
+/// A page with its title and its style.
+fn document(title: &str, body: &Markup) -> String {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -41,27 +68,10 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (run.plan) " · " (run.backend) " · seed " (run.seed) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                main {
-                    header {
-                        h1 { (run.plan) }
-                        p.muted { (verdict::facts(figures, manifest)) }
-                    }
-                    (section::verdict(figures))
-                    (section::phases(figures, &plots))
-                    (section::freshness(figures, &plots))
-                    (section::latency(figures, &plots))
-                    (section::versions(figures, &plots))
-                    (section::aftermath(figures))
-                    (section::faults(figures))
-                    (section::legs(figures))
-                    (section::limits(figures))
-                    (section::again(manifest))
-                }
-            }
+            body { main { (body) } }
         }
     };
     markup.into_string()

@@ -119,7 +119,8 @@ pub fn faults(phase: &str) -> String {
     quoted.join(" and ")
 }
 
-fn bare(share: f64) -> String {
+/// A share in per cent, without the sign.
+pub(crate) fn bare(share: f64) -> String {
     format!("{:.*}", decimals(share), share * 100.0)
 }
 

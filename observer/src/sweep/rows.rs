@@ -1,0 +1,108 @@
+//! The figures of a sweep as rows of its tables.
+
+use super::{METRICS, Samples, SweepFacts, SweepFigures};
+use serde::Serialize;
+
+/// A row of `cells.csv`: one figure of one run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct RunRow<'a> {
+    pub cell: &'a str,
+    pub seed: u64,
+    pub metric: &'static str,
+    pub value: Option<f64>,
+    /// How many observations the value rests on.
+    pub count: u64,
+}
+
+/// A row of `summary.csv`: one figure of one cell, over its seeds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct CellRow<'a> {
+    pub cell: &'a str,
+    pub metric: &'a str,
+    pub value: Option<f64>,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub seeds: u64,
+    /// How many observations the value rests on.
+    pub count: u64,
+}
+
+/// A row of `differences.csv`: what a case does to a figure, against the first case of its axis.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct DifferenceRow<'a> {
+    pub axis: &'a str,
+    pub case: &'a str,
+    pub against: &'a str,
+    /// The cases of the other axes; empty: all of them together.
+    pub among: &'a str,
+    pub metric: &'a str,
+    pub difference: Option<f64>,
+    pub difference_low: Option<f64>,
+    pub difference_high: Option<f64>,
+    pub ratio: Option<f64>,
+    pub ratio_low: Option<f64>,
+    pub ratio_high: Option<f64>,
+    pub seeds: u64,
+}
+
+/// One row for each cell, seed and metric.
+pub fn runs<'a>(facts: &'a SweepFacts, samples: &'a Samples) -> impl Iterator<Item = RunRow<'a>> {
+    let cells = facts.cells.iter().zip(samples);
+    let runs = cells.flat_map(|(cell, samples)| {
+        samples
+            .iter()
+            .map(move |(seed, sample)| (cell, *seed, sample))
+    });
+    runs.flat_map(|(cell, seed, sample)| {
+        METRICS.iter().map(move |metric| {
+            let (value, count) = sample.value(metric);
+            RunRow {
+                cell: &cell.label,
+                seed,
+                metric: metric.name,
+                value,
+                count,
+            }
+        })
+    })
+}
+
+/// One row for each cell and metric.
+pub fn cells(figures: &SweepFigures) -> impl Iterator<Item = CellRow<'_>> {
+    let cells = figures.facts.cells.iter().zip(&figures.figures);
+    cells.flat_map(|(cell, estimates)| {
+        estimates.iter().map(move |estimate| CellRow {
+            cell: &cell.label,
+            metric: &estimate.metric,
+            value: estimate.value,
+            low: estimate.low,
+            high: estimate.high,
+            seeds: estimate.seeds,
+            count: estimate.count,
+        })
+    })
+}
+
+/// One row for each comparison and metric.
+pub fn differences(figures: &SweepFigures) -> impl Iterator<Item = DifferenceRow<'_>> {
+    figures.differences.iter().map(|found| {
+        let ratio = found.ratio.as_ref();
+        DifferenceRow {
+            axis: &found.axis,
+            case: &found.case,
+            against: &found.against,
+            among: found.among.as_deref().unwrap_or_default(),
+            metric: &found.difference.metric,
+            difference: found.difference.value,
+            difference_low: found.difference.low,
+            difference_high: found.difference.high,
+            ratio: ratio.and_then(|ratio| ratio.value),
+            ratio_low: ratio.and_then(|ratio| ratio.low),
+            ratio_high: ratio.and_then(|ratio| ratio.high),
+            seeds: found.difference.seeds,
+        }
+    })
+}

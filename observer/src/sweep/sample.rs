@@ -1,0 +1,154 @@
+//! What a sweep takes of one of its runs: some of the run's figures, and its distributions.
+
+use crate::figures::{Figures, WHOLE};
+use crate::hlog::{self, HlogError};
+use crate::rows::rows;
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+
+/// A run of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Values of the whole run, and how many observations each rests on.
+    values: BTreeMap<String, (Option<f64>, u64)>,
+    histograms: BTreeMap<String, Histogram<u64>>,
+}
+
+/// A figure that is compared between cells; its name is that of `summary.csv`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// As `summary.csv` has it.
+    pub name: &'static str,
+    /// As people say it.
+    pub about: &'static str,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// How the runs of a cell come to one figure.
+    pub over_seeds: OverSeeds,
+    /// How two cells' figures are set against each other in words.
+    pub said: Said,
+}
+
+/// How two figures are set against each other in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// One is so many times the other.
+    AsRatio,
+    /// One is so much more than the other.
+    AsDifference,
+}
+
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A share, 0 to 1.
+    Share,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+/// How the runs of a cell come to one figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OverSeeds {
+    /// The mean of the runs' figures.
+    Mean,
+    /// The quantile of the distribution that the runs' distributions of that name are when they are merged.
+    Quantile(&'static str, f64),
+}
+
+impl Sample {
+    /// Takes what a sweep needs of a run, whose `histograms.hlog` this is.
+    ///
+    /// # Errors
+    /// The text is no log of histograms.
+    pub fn new(figures: &Figures, hlog: &str) -> Result<Self, HlogError> {
+        let whole = rows(figures).into_iter().filter(|row| row.phase == WHOLE);
+        Ok(Self {
+            values: whole
+                .map(|row| (row.metric, (row.value, row.count)))
+                .collect(),
+            histograms: hlog::read(hlog)?,
+        })
+    }
+
+    /// The run's own figure, and how many observations it rests on.
+    #[must_use]
+    pub fn value(&self, metric: &Metric) -> (Option<f64>, u64) {
+        self.values.get(metric.name).copied().unwrap_or_default()
+    }
+
+    /// Its distribution of that name, if it has one.
+    pub(super) fn histogram(&self, name: &str) -> Option<&Histogram<u64>> {
+        self.histograms.get(name)
+    }
+}
+
+/// What cells are compared by.
+pub const METRICS: [Metric; 10] = [
+    Metric {
+        said: Said::AsDifference,
+        ..share("availability", "available")
+    },
+    share("stale", "stale reads"),
+    time("t_staleness_p99_ms", "t-staleness p99", "t_staleness", 0.99),
+    Metric {
+        said: Said::AsDifference,
+        ..share("fresh_at_zero_from_arrivals", "P(fresh | 0) by arrivals")
+    },
+    time(
+        "latency_get_ok_p50_ms",
+        "read latency p50",
+        "latency_get_ok",
+        0.5,
+    ),
+    time(
+        "latency_get_ok_p99_ms",
+        "read latency p99",
+        "latency_get_ok",
+        0.99,
+    ),
+    time(
+        "latency_put_ok_p50_ms",
+        "write latency p50",
+        "latency_put_ok",
+        0.5,
+    ),
+    time(
+        "latency_put_ok_p99_ms",
+        "write latency p99",
+        "latency_put_ok",
+        0.99,
+    ),
+    share("siblings", "reads with siblings"),
+    share("lost_writes", "lost acknowledged writes"),
+];
+
+/// The metric of that name, if there is one.
+pub(crate) fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name)
+}
+
+const fn share(name: &'static str, about: &'static str) -> Metric {
+    Metric {
+        name,
+        about,
+        unit: Unit::Share,
+        over_seeds: OverSeeds::Mean,
+        said: Said::AsRatio,
+    }
+}
+
+const fn time(
+    name: &'static str,
+    about: &'static str,
+    distribution: &'static str,
+    quantile: f64,
+) -> Metric {
+    Metric {
+        name,
+        about,
+        unit: Unit::Milliseconds,
+        over_seeds: OverSeeds::Quantile(distribution, quantile),
+        said: Said::AsRatio,
+    }
+}

@@ -1,0 +1,181 @@
+//! The figures of a sweep in words: the same in the page and in the terminal.
+
+use super::{Difference, Estimate, Said, SweepFigures, Unit, metric};
+use crate::report::words::{SPACE, bare, count, milliseconds, none, number, percent};
+
+/// A figure with its interval.
+#[must_use]
+pub fn estimate(estimate: &Estimate) -> String {
+    value(estimate) + &interval(estimate, end(estimate))
+}
+
+/// A figure without its interval.
+#[must_use]
+pub fn value(estimate: &Estimate) -> String {
+    let said = match unit(estimate) {
+        Unit::Share => percent,
+        Unit::Milliseconds => milliseconds,
+    };
+    estimate.value.map_or_else(none, said)
+}
+
+/// The difference of two figures; of shares in percentage points.
+fn difference(estimate: &Estimate) -> String {
+    let (said, name): (fn(f64) -> String, _) = match unit(estimate) {
+        Unit::Share => (|points| signed(points, bare), "points"),
+        Unit::Milliseconds => (|ms| signed(ms, number), "ms"),
+    };
+    let value = estimate.value.map_or_else(none, said);
+    format!("{value}{SPACE}{name}{}", interval(estimate, said))
+}
+
+/// The ratio of two figures.
+fn ratio(estimate: &Estimate) -> String {
+    let value = estimate.value.map_or_else(none, number);
+    format!("{value}{SPACE}×{}", interval(estimate, number))
+}
+
+/// What each case of each axis does, in a sentence: first what differs most. Cells that differ in other axes are taken
+/// together.
+#[must_use]
+pub fn verdict(figures: &SweepFigures) -> Vec<String> {
+    let cases = figures
+        .facts
+        .axes
+        .iter()
+        .flat_map(|axis| axis.cases.iter().skip(1).map(move |case| (axis, case)));
+    let sentences = cases.map(|(axis, case)| {
+        let of = |found: &&Difference| {
+            found.axis == axis.name && found.case == *case && found.among.is_none()
+        };
+        let found = figures
+            .differences
+            .iter()
+            .filter(of)
+            .filter(|found| HEADLINES.contains(&found.difference.metric.as_str()));
+        sentence(case, &axis.cases[0], found.collect())
+    });
+    sentences.collect()
+}
+
+/// Which sweep it was, in one line.
+#[must_use]
+pub fn facts(figures: &SweepFigures, started_utc: &str) -> String {
+    let facts = &figures.facts;
+    let (done, all) = (
+        figures.runs.iter().sum::<u64>(),
+        facts.cells.len() * facts.seeds.len(),
+    );
+    let runs = if done == all as u64 {
+        count(done)
+    } else {
+        format!("only {} of {}", count(done), count(all as u64))
+    };
+    let backend = match facts.backend.as_str() {
+        "real" => "real processes",
+        "sim" => "simulated",
+        other => other,
+    };
+    format!(
+        "{backend} · {} cells · {} · {runs} runs · {started_utc}",
+        facts.cells.len(),
+        seeds(&facts.seeds)
+    )
+}
+
+/// Seeds as they are said.
+#[must_use]
+pub fn seeds(seeds: &[u64]) -> String {
+    match seeds {
+        [] => "no seeds".to_owned(),
+        [only] => format!("seed {only}"),
+        [first, .., last] if seeds.windows(2).all(|pair| pair[1] == pair[0] + 1) => {
+            format!("{} seeds from {first} to {last}", seeds.len())
+        }
+        [..] => format!("{} seeds", seeds.len()),
+    }
+}
+
+fn sentence(case: &str, against: &str, mut found: Vec<&Difference>) -> String {
+    let weight = |found: &Difference| {
+        found
+            .ratio
+            .as_ref()
+            .and_then(|ratio| ratio.value)
+            .map_or(0.0, |ratio| ratio.ln().abs())
+    };
+    found.sort_by(|one, other| weight(other).total_cmp(&weight(one)));
+    let about =
+        |found: &Difference| metric(&found.difference.metric).map_or("", |metric| metric.about);
+    let (differ, same): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| differs(found));
+    let differ: Vec<_> = differ
+        .iter()
+        .map(|found| format!("{} {}", about(found), said(found)))
+        .collect();
+    let same: Vec<_> = same.iter().map(|found| about(found)).collect();
+    let differ = if differ.is_empty() {
+        "no difference".to_owned()
+    } else {
+        differ.join(", ")
+    };
+    let same = if same.is_empty() {
+        String::new()
+    } else {
+        format!("; no difference seen in {}", same.join(", "))
+    };
+    format!("“{case}” against “{against}”: {differ}{same}.")
+}
+
+/// Whether the interval leaves out that there is no difference; without one, whether there is any.
+fn differs(found: &Difference) -> bool {
+    let Difference { difference, .. } = found;
+    match (difference.low, difference.high) {
+        (Some(low), Some(high)) => low > 0.0 || high < 0.0,
+        _ => difference.value.is_some_and(|value| value != 0.0),
+    }
+}
+
+/// How much a case differs from the first of its axis, in the way that suits the metric.
+#[must_use]
+pub fn said(found: &Difference) -> String {
+    let as_ratio =
+        metric(&found.difference.metric).is_some_and(|metric| metric.said == Said::AsRatio);
+    match &found.ratio {
+        Some(found) if as_ratio => ratio(found),
+        Some(_) | None => difference(&found.difference),
+    }
+}
+
+fn interval(estimate: &Estimate, end: impl Fn(f64) -> String) -> String {
+    match (estimate.low, estimate.high) {
+        (Some(low), Some(high)) => format!(" [{}, {}]", end(low), end(high)),
+        _ => String::new(),
+    }
+}
+
+fn end(estimate: &Estimate) -> fn(f64) -> String {
+    match unit(estimate) {
+        Unit::Share => bare,
+        Unit::Milliseconds => number,
+    }
+}
+
+fn signed(value: f64, said: impl Fn(f64) -> String) -> String {
+    match value {
+        value if value < 0.0 => format!("−{}", said(-value)),
+        value if value > 0.0 => format!("+{}", said(value)),
+        value => said(value),
+    }
+}
+
+fn unit(estimate: &Estimate) -> Unit {
+    metric(&estimate.metric).map_or(Unit::Share, |metric| metric.unit)
+}
+
+/// What the sentences speak of.
+const HEADLINES: [&str; 4] = [
+    "stale",
+    "t_staleness_p99_ms",
+    "latency_get_ok_p99_ms",
+    "availability",
+];
