@@ -9,4 +9,5 @@ pub mod plan;
 pub mod prediction;
 pub mod record;
 pub mod run;
+pub mod sweep;
 pub mod workload;

@@ -1,9 +1,14 @@
 //! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
 
+mod sweep;
+
+pub use sweep::{SweepFolder, SweepRecord};
+
 use crate::plan::{Plan, to_toml};
 use crate::prediction::{PredictionRecord, compare};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, test_kill_process};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use tidemark_observer::figures::Figures;
 use tidemark_observer::history::{FILES, Tables};
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
-use tidemark_observer::plot;
+use tidemark_observer::plot::{self, Plot};
 use tidemark_observer::report::{Manifest, page};
 use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
@@ -33,9 +38,23 @@ pub struct RunRecord {
     pub backend: String,
     /// The plan, every default written out, its times as written.
     pub plan: Plan,
+    /// What becomes of the history once the figures are computed.
+    #[serde(default)]
+    pub history: History,
     /// What the report says of the run's origin.
     #[serde(flatten)]
     pub manifest: Manifest,
+}
+
+/// What becomes of a run's history, its four largest files, once the figures are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum History {
+    /// It stays.
+    #[default]
+    Kept,
+    /// It is removed.
+    Removed,
 }
 
 impl Folder {
@@ -48,40 +67,33 @@ impl Folder {
         replay: String,
     ) -> anyhow::Result<(Self, RunRecord)> {
         let started_utc = utc_now();
-        let stem = format!("{}-{}", started_utc.replace(':', "-"), plan.seed);
-        let parent = out.join(name);
-        fs::create_dir_all(&parent).with_context(|| parent.display().to_string())?;
-        let path = fresh(&parent, &stem)?;
+        let path = fresh(&out.join(name), &started_utc, plan.seed)?;
+        let manifest = manifest(&path, started_utc, to_toml(plan)?, replay);
         let record = RunRecord {
             name: name.to_owned(),
             backend: backend.to_owned(),
-            manifest: Manifest {
-                plan_toml: to_toml(plan)?,
-                replay,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                commit: env!("TIDEMARK_COMMIT").to_owned(),
-                started_utc,
-                folder: path.display().to_string(),
-            },
             plan: plan.clone(),
+            history: History::Kept,
+            manifest,
         };
+        Ok((Self::begin(path, &record)?, record))
+    }
+
+    /// Writes the manifest of a run into its new folder.
+    fn begin(path: PathBuf, record: &RunRecord) -> anyhow::Result<Self> {
         let folder = Self(path);
-        folder.write(
-            "manifest.json",
-            serde_json::to_string_pretty(&record)? + "\n",
-        )?;
-        Ok((folder, record))
+        folder.write_json("manifest.json", record)?;
+        Ok(folder)
     }
 
     /// The folder of a run that was made before, and its manifest.
     pub fn open(path: &Path) -> anyhow::Result<(Self, RunRecord)> {
-        let file = path.join("manifest.json");
-        let text = fs::read_to_string(&file)
+        let folder = Self(path.to_owned());
+        let mut record: RunRecord = folder
+            .read_json("manifest.json")
             .with_context(|| format!("{} is not the folder of a run", path.display()))?;
-        let mut record: RunRecord =
-            serde_json::from_str(&text).with_context(|| file.display().to_string())?;
         record.manifest.folder = path.display().to_string();
-        Ok((Self(path.to_owned()), record))
+        Ok((folder, record))
     }
 
     /// Where it is.
@@ -111,6 +123,18 @@ impl Folder {
         &self,
         record: &RunRecord,
     ) -> anyhow::Result<(Figures, Option<PredictionRecord>)> {
+        let figures = self.compute(record)?;
+        self.write_plots(&plot::render(&figures))?;
+        self.write("report.html", page(&figures, &record.manifest))?;
+        let prediction = compare(&record.plan, &figures)?;
+        if let Some(prediction) = &prediction {
+            self.write_json("prediction.json", prediction)?;
+        }
+        Ok((figures, prediction))
+    }
+
+    /// Computes every figure from the history, and writes the tables that are made from them.
+    fn compute(&self, record: &RunRecord) -> anyhow::Result<Figures> {
         let facts = RunFacts {
             plan: record.name.clone(),
             backend: record.backend.clone(),
@@ -121,7 +145,14 @@ impl Folder {
         };
         let open = |name: &&str| {
             let path = self.0.join(name);
-            File::open(&path).with_context(|| path.display().to_string())
+            File::open(&path).with_context(|| match record.history {
+                History::Kept => path.display().to_string(),
+                History::Removed => format!(
+                    "{}: this run's history was not kept; have it again by {}",
+                    path.display(),
+                    record.manifest.replay
+                ),
+            })
         };
         let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
         let files = files.try_into().expect("as many files as there are names");
@@ -129,29 +160,52 @@ impl Folder {
             figures,
             histograms,
         } = observe_files(&facts, files)?;
-        self.write(
-            "metrics.json",
-            serde_json::to_string_pretty(&figures)? + "\n",
-        )?;
-        self.write("summary.csv", summary_csv(&figures)?)?;
+        self.write_json("metrics.json", &figures)?;
+        self.write_csv("summary.csv", tidemark_observer::rows::rows(&figures))?;
         for (name, text) in histograms {
             self.write(&name, text)?;
         }
+        Ok(figures)
+    }
+
+    fn write_plots(&self, drawn: &[Plot]) -> anyhow::Result<()> {
         let plots = self.0.join("plots");
         fs::create_dir_all(&plots).with_context(|| plots.display().to_string())?;
-        for plot in plot::render(&figures) {
-            self.write(&format!("plots/{}.svg", plot.name), plot.svg)?;
-            self.write(&format!("plots/{}.png", plot.name), plot.png)?;
+        for plot in drawn {
+            self.write(&format!("plots/{}.svg", plot.name), &plot.svg)?;
+            self.write(&format!("plots/{}.png", plot.name), &plot.png)?;
         }
-        self.write("report.html", page(&figures, &record.manifest))?;
-        let prediction = compare(&record.plan, &figures)?;
-        if let Some(prediction) = &prediction {
-            self.write(
-                "prediction.json",
-                serde_json::to_string_pretty(prediction)? + "\n",
-            )?;
+        Ok(())
+    }
+
+    fn write_csv<R: Serialize>(
+        &self,
+        name: &str,
+        rows: impl IntoIterator<Item = R>,
+    ) -> anyhow::Result<()> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        for row in rows {
+            csv.serialize(row)?;
         }
-        Ok((figures, prediction))
+        let text = csv.into_inner();
+        self.write(
+            name,
+            text.map_err(|error| anyhow::anyhow!("{name}: {error}"))?,
+        )
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
+        self.write(name, serde_json::to_string_pretty(value)? + "\n")
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
+        let text = self.read(name)?;
+        serde_json::from_str(&text).with_context(|| self.0.join(name).display().to_string())
+    }
+
+    fn read(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.0.join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> anyhow::Result<()> {
@@ -319,20 +373,25 @@ impl Sink for Recorder {
     }
 }
 
-fn summary_csv(figures: &Figures) -> anyhow::Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    for row in tidemark_observer::rows::rows(figures) {
-        csv.serialize(row)?;
+/// What the report says of a run's or a sweep's origin.
+fn manifest(path: &Path, started_utc: String, plan_toml: String, replay: String) -> Manifest {
+    Manifest {
+        plan_toml,
+        replay,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("TIDEMARK_COMMIT").to_owned(),
+        started_utc,
+        folder: path.display().to_string(),
     }
-    csv.into_inner()
-        .map_err(|error| anyhow::anyhow!("summary.csv: {error}"))
 }
 
 /// A new folder: if two runs start in one second, the second gets a number.
-fn fresh(parent: &Path, stem: &str) -> anyhow::Result<PathBuf> {
+fn fresh(parent: &Path, started_utc: &str, seed: u64) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    let stem = format!("{}-{seed}", started_utc.replace(':', "-"));
     for number in 1..=MOST_PER_SECOND {
         let path = match number {
-            1 => parent.join(stem),
+            1 => parent.join(&stem),
             _ => parent.join(format!("{stem}.{number}")),
         };
         match fs::create_dir(&path) {

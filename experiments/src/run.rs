@@ -1,4 +1,4 @@
-//! `tidemark run`: loads a plan, has a back-end carry it out, computes the figures and says them.
+//! `tidemark run`: loads a plan, has a back-end carry out its run or its runs, computes the figures and says them.
 
 #![expect(
     clippy::disallowed_methods,
@@ -6,15 +6,18 @@
 )]
 
 use crate::backend::{ENTRIES, Progress, Run};
-use crate::plan::{Plan, load};
-use crate::record::{Folder, RunRecord};
-use anyhow::Context as _;
+use crate::plan::{self, Cell, Plan, Sweep};
+use crate::record::{Folder, History, RunRecord, SweepFolder, SweepRecord};
+use crate::sweep::{carry_out, jobs};
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidemark_observer::summary::{self, Style};
+use tidemark_observer::sweep::Samples;
 use tidemark_proto::event::Milestone;
 use tidemark_proto::registry::{Options, find};
 
@@ -31,6 +34,12 @@ pub struct Request {
     pub sets: Vec<String>,
     /// Where results go.
     pub out: PathBuf,
+    /// Of a plan that varies something, the only cell to run.
+    pub cell: Option<String>,
+    /// What becomes of the histories of a sweep's runs.
+    pub history: History,
+    /// How many runs of a sweep are carried out at a time; none: as many as suit the back-end.
+    pub jobs: Option<NonZeroUsize>,
     /// How the figures are said.
     pub say: Say,
 }
@@ -52,18 +61,30 @@ impl Say {
     }
 }
 
-/// Carries out a run and says what it came to. Tells how it ended.
+/// Carries out a run, or all runs of a plan that varies something, and says what came of it. Tells how it ended.
 pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     let backend = find("back-end", ENTRIES, &request.backend)?;
     let mut sets = request.sets.clone();
-    sets.extend(request.seed.map(|seed| format!("seed={seed}")));
-    let (name, plan) = load(&request.plan, backend.name, &sets)?;
+    if request.cell.is_none() {
+        sets.extend(request.seed.map(|seed| format!("seed={seed}")));
+    }
+    let sweep = plan::sweep(&request.plan, backend.name, &sets)?;
+    let (name, plan) = match (&request.cell, &sweep) {
+        (None, Some(sweep)) => return run_sweep(request, sweep),
+        (None, None) => plan::load(&request.plan, backend.name, &sets)?,
+        (Some(cell), Some(sweep)) => {
+            let cell = sweep.cell(cell)?;
+            let plan = cell.seeded(request.seed.unwrap_or(sweep.plan.seed));
+            (format!("{}-{}", sweep.name, cell.slug), plan)
+        }
+        (Some(cell), None) => bail!("{} varies nothing: it has no cell {cell:?}", request.plan),
+    };
     let (folder, record) = Folder::create(
         &request.out,
         &name,
         backend.name,
         &plan,
-        replay(request, plan.seed),
+        replay(request, request.cell.as_deref(), Some(plan.seed)),
     )?;
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
@@ -87,10 +108,51 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     said.map(|()| milestone)
 }
 
-/// Computes the figures of a run that was made before, anew from its files, and says them.
+/// Carries out the runs of a sweep, and says what they came to together.
+fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
+    let replayed = replay(request, None, request.seed);
+    let (folder, record) = SweepFolder::create(&request.out, sweep, request.history, replayed)?;
+    let progress = Arc::new(Progress::default());
+    let stop = Arc::clone(&progress);
+    ctrlc(move || stop.stop())?;
+    let jobs = request
+        .jobs
+        .map_or_else(|| jobs(&sweep.backend), NonZeroUsize::get);
+    let own = |cell: &Cell, seed| replay(request, Some(&cell.slug), Some(seed));
+    let (samples, ended) = carry_out(sweep, (&folder, &record), jobs, &progress, &own);
+    let said = say_sweep(&folder, &record, &samples, request.say);
+    let cut = || {
+        format!(
+            "the sweep was cut short; {} has what was complete",
+            folder.path().display()
+        )
+    };
+    let milestone = ended.with_context(cut)?;
+    said.map(|()| milestone)
+}
+
+/// Computes the figures of a run or a sweep that was made before, anew from its files, and says them.
 pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
+    if let Some((folder, record)) = SweepFolder::open(path) {
+        let samples = folder.samples(&record)?;
+        return say_sweep(&folder, &record, &samples, how);
+    }
     let (folder, record) = Folder::open(path)?;
     say(&folder, &record, how)
+}
+
+/// Computes the figures of a sweep, and says them.
+fn say_sweep(
+    folder: &SweepFolder,
+    record: &SweepRecord,
+    samples: &Samples,
+    how: Say,
+) -> anyhow::Result<()> {
+    let figures = folder.analyse(record, samples)?;
+    match how {
+        Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
+        Say::Text => print(&summary::matrix(&figures, &record.manifest, style())),
+    }
 }
 
 /// Computes the figures of a run, and says them.
@@ -99,15 +161,10 @@ pub(crate) fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Resu
     match how {
         Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
         Say::Text => {
-            let style = if is_terminal() {
-                Style::Colour
-            } else {
-                Style::Plain
-            };
             let prediction = prediction
                 .map(|prediction| prediction.text())
                 .unwrap_or_default();
-            print(&(summary::text(&figures, &record.manifest, style) + &prediction))
+            print(&(summary::text(&figures, &record.manifest, style()) + &prediction))
         }
     }
 }
@@ -121,20 +178,31 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn is_terminal() -> bool {
+/// What standard output understands.
+fn style() -> Style {
     use std::io::IsTerminal as _;
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    let is_plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+    if is_plain {
+        Style::Plain
+    } else {
+        Style::Colour
+    }
 }
 
-/// The command that makes this run again.
-fn replay(request: &Request, seed: u64) -> String {
+/// The command that makes this again: a run, a cell of a sweep, or the sweep.
+fn replay(request: &Request, cell: Option<&str>, seed: Option<u64>) -> String {
     let mut words = vec![
         "tidemark".to_owned(),
         "run".to_owned(),
         quoted(&request.plan),
     ];
     words.extend(["--backend".to_owned(), request.backend.clone()]);
-    words.extend(["--seed".to_owned(), seed.to_string()]);
+    if let Some(cell) = cell {
+        words.extend(["--cell".to_owned(), quoted(cell)]);
+    }
+    if let Some(seed) = seed {
+        words.extend(["--seed".to_owned(), seed.to_string()]);
+    }
     for set in &request.sets {
         words.extend(["--set".to_owned(), quoted(set)]);
     }

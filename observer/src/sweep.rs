@@ -340,3 +340,177 @@ fn told(metric: &Metric, found: Option<&Replicates>, group: &Group<'_>) -> Estim
         count,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod made {
+    use super::*;
+
+    /// A sweep over two keys and two troubles.
+    pub(crate) fn facts() -> SweepFacts {
+        let axis = |name: &str, cases: [&str; 2]| Axis {
+            name: name.to_owned(),
+            cases: cases.map(str::to_owned).to_vec(),
+        };
+        let axes = vec![
+            axis("keys", ["spread", "clustered"]),
+            axis("trouble", ["no fault", "<crashes>"]),
+        ];
+        let cell = |(one, two): (usize, usize)| Cell {
+            label: format!("{} · {}", axes[0].cases[one], axes[1].cases[two]),
+            slug: format!("{one}-{two}"),
+            cases: vec![one, two],
+        };
+        SweepFacts {
+            plan: "matrix".to_owned(),
+            question: "What differs?".to_owned(),
+            backend: "sim".to_owned(),
+            cells: [(0, 0), (0, 1), (1, 0), (1, 1)].map(cell).to_vec(),
+            axes,
+            seeds: vec![1, 2, 3],
+        }
+    }
+
+    /// Its runs: clustered keys are stale 2.5 times as often, `<crashes>` cost a tenth of availability and nothing else.
+    pub(crate) fn samples() -> Samples {
+        let cell = |stale: [f64; 3], available: f64| {
+            let runs = (1..).zip(stale).map(|(seed, stale)| {
+                let values = [
+                    ("stale", stale),
+                    ("availability", available),
+                    ("lost_writes", 0.0),
+                ];
+                (
+                    seed,
+                    Sample::made(&values, &[("latency_get_ok", &[1, 1, 1, 2 + seed])]),
+                )
+            });
+            runs.collect::<BTreeMap<u64, Sample>>()
+        };
+        let (spread, clustered) = ([0.02, 0.04, 0.06], [0.06, 0.10, 0.14]);
+        vec![
+            cell(spread, 1.0),
+            cell(spread, 0.9),
+            cell(clustered, 1.0),
+            cell(clustered, 0.9),
+        ]
+    }
+
+    pub(crate) fn figures() -> SweepFigures {
+        SweepFigures::new(facts(), &samples())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(estimate: &Estimate, expected: [f64; 3]) {
+        let found =
+            [estimate.value, estimate.low, estimate.high].map(|end| end.expect("it is known"));
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4, "{estimate:?}");
+        }
+    }
+
+    fn difference<'a>(
+        figures: &'a SweepFigures,
+        case: &str,
+        among: Option<&str>,
+        metric: &str,
+    ) -> &'a Difference {
+        let mut found = figures.differences.iter();
+        let is_it = |found: &&Difference| {
+            found.case == case
+                && found.among.as_deref() == among
+                && found.difference.metric == metric
+        };
+        found.find(is_it).expect("it was compared")
+    }
+
+    #[test]
+    fn a_share_is_the_mean_over_seeds_with_student_s_interval_within_0_and_1() {
+        let figures = made::figures();
+        // By hand: 0.04 ± 4.3027 · 0.02 / √3, which begins below 0.
+        check(figures.figure(0, "stale").unwrap(), [0.04, 0.0, 0.0897]);
+        // 0.10 ± 4.3027 · 0.04 / √3.
+        check(figures.figure(2, "stale").unwrap(), [0.10, 0.0006, 0.1994]);
+        assert_eq!(figures.figure(0, "stale").unwrap().count, 300);
+        check(figures.figure(0, "availability").unwrap(), [1.0, 1.0, 1.0]);
+        assert_eq!(figures.figure(0, "siblings").unwrap().value, None);
+    }
+
+    #[test]
+    fn a_quantile_is_taken_of_the_merged_distributions_and_not_averaged() {
+        let sample = |ms: u64| Sample::made(&[], &[("latency_get_ok", &[ms; 100])]);
+        let mut facts = made::facts();
+        facts.cells.truncate(1);
+        let samples = vec![BTreeMap::from([(1, sample(1)), (2, sample(3))])];
+        let figures = SweepFigures::new(facts, &samples);
+        let at = |metric| figures.figure(0, metric).unwrap().value.unwrap();
+        assert!((at("latency_get_ok_p50_ms") - 1.0).abs() < 0.01);
+        assert!((at("latency_get_ok_p99_ms") - 3.0).abs() < 0.01);
+        // By hand: without a seed the other's: 3 and 1, so that the error is √(1/2 · 2) = 1, and t(1) = 12.706.
+        let p99 = figures.figure(0, "latency_get_ok_p99_ms").unwrap();
+        assert!((p99.high.unwrap() - 15.7).abs() < 0.05, "{p99:?}");
+        assert_eq!((p99.low, p99.count), (Some(0.0), 200));
+    }
+
+    #[test]
+    fn cells_are_compared_seed_by_seed_with_the_first_case_of_an_axis() {
+        let figures = made::figures();
+        let apart = difference(&figures, "clustered", Some("no fault"), "stale");
+        // By hand: 0.04, 0.06 and 0.08: 0.06 ± 4.3027 · 0.02 / √3; 0.30 / 0.12.
+        check(&apart.difference, [0.06, 0.0103, 0.1097]);
+        let ratio = apart.ratio.as_ref().unwrap();
+        assert!((ratio.value.unwrap() - 2.5).abs() < 1e-9);
+        assert!(
+            ratio.low.unwrap() > 2.0 && ratio.high.unwrap() < 3.2,
+            "{ratio:?}"
+        );
+        let together = difference(&figures, "clustered", None, "stale");
+        check(&together.difference, [0.06, 0.0103, 0.1097]);
+        let crashes = difference(&figures, "<crashes>", None, "availability");
+        check(&crashes.difference, [-0.1, -0.1, -0.1]);
+        let lost = difference(&figures, "clustered", None, "lost_writes");
+        assert_eq!((lost.difference.value, &lost.ratio), (Some(0.0), &None));
+        // Two axes of two cases: each has one comparison with all, and one for each case of the other.
+        assert_eq!(figures.differences.len(), 2 * 3 * METRICS.len());
+    }
+
+    #[test]
+    fn only_seeds_that_both_cells_have_are_compared() {
+        let mut samples = made::samples();
+        samples[2].remove(&3);
+        let figures = SweepFigures::new(made::facts(), &samples);
+        let apart = difference(&figures, "clustered", Some("no fault"), "stale");
+        assert_eq!(
+            (apart.difference.seeds, figures.runs.as_slice()),
+            (2, &[3, 3, 2, 3][..])
+        );
+        assert!((apart.difference.value.unwrap() - 0.05).abs() < 1e-9);
+        samples[0].retain(|seed, _| *seed == 3);
+        let figures = SweepFigures::new(made::facts(), &samples);
+        let apart = difference(&figures, "clustered", Some("no fault"), "stale");
+        assert_eq!((apart.difference.seeds, apart.difference.value), (0, None));
+    }
+
+    #[test]
+    fn a_sentence_says_what_differs_most_first_and_what_does_not() {
+        let sentences = words::verdict(&made::figures())
+            .join("\n")
+            .replace('\u{a0}', " ");
+        let (keys, trouble) = sentences.split_once('\n').unwrap();
+        assert!(
+            keys.starts_with("“clustered” against “spread”: stale reads 2.5 × ["),
+            "{keys}"
+        );
+        assert!(
+            keys.ends_with("; no difference seen in read latency p99, available."),
+            "{keys}"
+        );
+        assert!(
+            trouble.contains(": available −10.0 points [−10.0, −10.0]; no difference seen in"),
+            "{trouble}"
+        );
+    }
+}

@@ -1,7 +1,10 @@
 //! `tidemark run`.
 
 use crate::backend;
+use crate::plan;
+use crate::record::History;
 use crate::run::{Request, Say, run};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tidemark_proto::event::Milestone;
@@ -10,9 +13,9 @@ use tidemark_proto::event::Milestone;
 pub(super) struct Arguments {
     /// A plan file, or the name of a built-in plan (see `tidemark list`).
     plan: String,
-    /// What carries it out.
-    #[arg(long, default_value = "real", value_parser = backends())]
-    backend: String,
+    /// What carries it out: by default what the plan says, or else `real`.
+    #[arg(long, value_parser = backends())]
+    backend: Option<String>,
     /// In place of the plan's seed.
     #[arg(long)]
     seed: Option<u64>,
@@ -22,6 +25,15 @@ pub(super) struct Arguments {
     /// Where results go.
     #[arg(long, default_value = "results")]
     out: PathBuf,
+    /// Of a plan that varies something, only this cell, as an ordinary run.
+    #[arg(long)]
+    cell: Option<String>,
+    /// Of a plan that varies something, keep every run's history.
+    #[arg(long)]
+    keep: bool,
+    /// Of a plan that varies something, how many simulated runs are carried out at a time; by default one a core.
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -29,12 +41,25 @@ pub(super) struct Arguments {
 
 /// Tells how the run ended: one that was ended from outside says so, as shells do for Ctrl-C.
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let backend = match arguments.backend {
+        Some(backend) => backend,
+        None => plan::backend(&arguments.plan, &arguments.sets)?
+            .unwrap_or(DEFAULT_BACKEND)
+            .to_owned(),
+    };
     let ended = run(&Request {
         plan: arguments.plan,
-        backend: arguments.backend,
+        backend,
         seed: arguments.seed,
         sets: arguments.sets,
         out: arguments.out,
+        cell: arguments.cell,
+        history: if arguments.keep {
+            History::Kept
+        } else {
+            History::Removed
+        },
+        jobs: arguments.jobs,
         say: Say::json(arguments.json),
     })?;
     Ok(match ended {
@@ -48,3 +73,5 @@ fn backends() -> clap::builder::PossibleValuesParser {
     let names = backend::ENTRIES.iter().map(|entry| entry.name);
     names.collect::<Vec<_>>().into()
 }
+
+const DEFAULT_BACKEND: &str = "real";

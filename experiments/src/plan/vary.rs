@@ -2,10 +2,11 @@
 //! each seed.
 
 use super::load::{ASIDE, draft, load_with};
-use super::{Plan, load};
+use super::{Plan, load, to_toml};
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tidemark_observer::sweep::{self as observed, SweepFacts};
 use toml::{Table, Value as Toml};
 
 /// A plan with `[vary]`, every cell of it checked.
@@ -18,11 +19,13 @@ pub struct Sweep {
     /// The plan without its `[vary]`.
     pub plan: Plan,
     /// What varies: the names of the axes and of their cases, in the order of the plan.
-    pub axes: Vec<(String, Vec<String>)>,
+    pub axes: Vec<observed::Axis>,
     /// The seeds that every cell runs with.
     pub seeds: Vec<u64>,
     /// Every combination of cases; the last axis changes fastest.
     pub cells: Vec<Cell>,
+    /// As the plan has it.
+    vary: Table,
 }
 
 /// One combination of cases.
@@ -36,6 +39,46 @@ pub struct Cell {
     pub slug: String,
     /// The plan that it comes to.
     pub plan: Plan,
+}
+
+impl Sweep {
+    /// What the observer is told.
+    #[must_use]
+    pub fn facts(&self) -> SweepFacts {
+        let cells = self.cells.iter().map(|cell| observed::Cell {
+            label: cell.label.clone(),
+            slug: cell.slug.clone(),
+            cases: cell.cases.clone(),
+        });
+        SweepFacts {
+            plan: self.name.clone(),
+            question: self.plan.question.clone(),
+            backend: self.backend.clone(),
+            axes: self.axes.clone(),
+            seeds: self.seeds.clone(),
+            cells: cells.collect(),
+        }
+    }
+
+    /// The plan as TOML text, every default written out, with what it varies.
+    pub fn to_toml(&self) -> anyhow::Result<String> {
+        let vary = Table::from_iter([("vary".to_owned(), Toml::Table(self.vary.clone()))]);
+        let (plan, vary) = (to_toml(&self.plan)?, toml::to_string_pretty(&vary)?);
+        Ok(format!("backend = {:?}\n{plan}\n{vary}", self.backend))
+    }
+
+    /// The cell of that name, or of that name in a path.
+    pub fn cell(&self, name: &str) -> anyhow::Result<&Cell> {
+        let named = |cell: &&Cell| cell.label == name || cell.slug == name;
+        self.cells.iter().find(named).with_context(|| {
+            let cells: Vec<_> = self.cells.iter().map(|cell| cell.slug.as_str()).collect();
+            format!(
+                "{} has no cell {name:?}; choose one of: {}",
+                self.name,
+                cells.join(", ")
+            )
+        })
+    }
 }
 
 impl Cell {
@@ -60,12 +103,13 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
     // Without its cells the plan must hold too: it says what they have in common.
     let (name, base) = load(plan, backend, sets)?;
     let (mut axes, mut seeds) = (Vec::new(), vec![base.seed]);
-    for (name, value) in vary {
+    for (name, value) in &vary {
         if name == SEED {
             let change = sets.iter().find(|set| set.starts_with("seed="));
-            seeds = listed(&value, base.seed, change).with_context(|| plan.to_owned())?;
+            seeds = listed(value, base.seed, change).with_context(|| plan.to_owned())?;
         } else {
-            axes.push(Axis::read(name, value).with_context(|| plan.to_owned())?);
+            let axis = Axis::read(name.clone(), value.clone());
+            axes.push(axis.with_context(|| plan.to_owned())?);
         }
     }
     let combined = axes.iter().map(|axis| axis.cases.len());
@@ -84,19 +128,18 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
     let cells = places.map(|places| cell(plan, backend, sets, &axes, places));
     let cells = cells.collect::<anyhow::Result<Vec<_>>>()?;
     check_apart(&cells).with_context(|| plan.to_owned())?;
-    let names = |axis: Axis| {
-        (
-            axis.name,
-            axis.cases.into_iter().map(|case| case.label).collect(),
-        )
-    };
+    let names = axes.into_iter().map(|axis| observed::Axis {
+        name: axis.name,
+        cases: axis.cases.into_iter().map(|case| case.label).collect(),
+    });
     Ok(Some(Sweep {
         name,
         backend: backend.to_owned(),
         plan: base,
-        axes: axes.into_iter().map(names).collect(),
+        axes: names.collect(),
         seeds,
         cells,
+        vary,
     }))
 }
 
@@ -297,4 +340,5 @@ const SEED: &str = "seed";
 /// What the only cell is called if nothing but the seed varies.
 const ALL: &str = "all";
 const MOST_CELLS: usize = 256;
-const MOST_RUNS: usize = 10_000;
+/// Their distributions are kept in memory together.
+const MOST_RUNS: usize = 2_000;

@@ -127,6 +127,7 @@ const SHARP: u32 = 2;
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::sweep::made;
 
     #[test]
     fn every_plot_is_a_well_formed_file_of_its_size() {
@@ -153,6 +154,24 @@ mod tests {
                 plot.name
             );
         }
+    }
+
+    #[test]
+    fn a_sweep_has_a_dot_for_each_cell_and_panel_and_no_more_rows_than_can_be_read() {
+        let mut figures = made::figures();
+        let circles = |figures: &SweepFigures| {
+            let plots = render_sweep(figures);
+            plots
+                .first()
+                .map(|plot| plot.svg.matches("<circle").count())
+        };
+        // Two of them are the legend's.
+        assert_eq!(circles(&figures), Some(2 * 4 + 2));
+        figures.facts.axes.remove(0);
+        assert_eq!(circles(&figures), Some(2 * 4));
+        let cell = figures.facts.cells[0].clone();
+        figures.facts.cells.extend(std::iter::repeat_n(cell, 64));
+        assert_eq!(circles(&figures), None);
     }
 
     #[test]

@@ -85,3 +85,25 @@ fn named(name: String, cells: impl Iterator<Item = String>) -> [String; COLUMNS]
 }
 
 const COLUMNS: usize = METRICS.len() + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::sweep::made;
+
+    #[test]
+    fn it_has_the_plot_every_cell_every_difference_and_the_plan() {
+        let page = sweep_page(&made::figures(), &sample::manifest());
+        for part in [
+            "<svg",
+            "clustered · no fault",
+            "clustered against spread, among no fault",
+            "2.5\u{a0}× [",
+            "question = &quot;How stale do reads get",
+        ] {
+            assert!(page.contains(part), "{part:?} is not in the page");
+        }
+        assert!(!page.contains("<crashes>"), "names break out of the page");
+    }
+}

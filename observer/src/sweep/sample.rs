@@ -152,3 +152,29 @@ const fn time(
         said: Said::AsRatio,
     }
 }
+
+#[cfg(test)]
+impl Sample {
+    /// A run with these values, each from a hundred observations, and these distributions of milliseconds.
+    pub(crate) fn made(values: &[(&str, f64)], times: &[(&str, &[u64])]) -> Self {
+        let histogram = |times: &[u64]| {
+            let mut histogram = Histogram::new(3).expect("three digits are within the limits");
+            for ms in times {
+                histogram
+                    .record(ms * 1_000_000)
+                    .expect("a histogram that resizes takes every value");
+            }
+            histogram
+        };
+        Self {
+            values: values
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (Some(*value), 100)))
+                .collect(),
+            histograms: times
+                .iter()
+                .map(|(name, times)| ((*name).to_owned(), histogram(times)))
+                .collect(),
+        }
+    }
+}
