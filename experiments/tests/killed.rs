@@ -11,8 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tidemark::cluster;
+use tidemark::record::ClusterRecord;
 use tidemark_node::chance;
 use tidemark_observer::history::{Events, FILES};
 use tidemark_proto::event::{Event, MachineChange, Milestone};
@@ -63,6 +65,41 @@ fn a_run_whose_observer_dies_at_once_says_so_and_not_what_is_missing_for_it() {
     let complaint = run.complaint();
     assert_eq!(status.code(), Some(1), "{complaint}");
     assert!(complaint.contains("the observer"), "{complaint}");
+}
+
+#[test]
+fn a_cluster_that_is_up_leaves_nothing_behind_however_it_ends() {
+    let out = Arc::new(tempfile::tempdir().expect("a folder"));
+    // What a killed one leaves is taken over by the next.
+    for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
+        ended_by(signal, &out).unwrap_or_else(|error| panic!("{signal:?}: {error:#}"));
+    }
+}
+
+fn ended_by(signal: Signal, out: &Arc<tempfile::TempDir>) -> anyhow::Result<()> {
+    let mut run = Run::start_in(out, &["cluster", "up", "quickstart"])?;
+    let folder = out.path();
+    run.wait_for("the cluster", |_| ClusterRecord::read(folder).is_ok())?;
+    run.kill(Victim::Node)?;
+    run.wait_for("the loss of a node", |_| {
+        let status = cluster::status(folder);
+        status.is_ok_and(|status| status.nodes.iter().any(|node| node.pid.is_none()))
+    })?;
+    ensure!(run.complaint().contains("has died"), "{}", run.complaint());
+    kill_process(Pid::from_child(&run.runner), signal)?;
+    let status = run.wait_for_end()?;
+    run.wait_for("the end of every process", |run| run.processes().is_empty())?;
+    ensure!(
+        ClusterRecord::read(folder).is_err(),
+        "it is said to be up still"
+    );
+    if signal == Signal::KILL {
+        return Ok(());
+    }
+    ensure!(status.success(), "{status}: {}", run.complaint());
+    ensure!(!folder.join("cluster.json").exists(), "it left its file");
+    ensure!(run.reported()? == 0, "nobody asked for anything");
+    Ok(())
 }
 
 /// Who is killed with SIGKILL; or the runner is interrupted with Ctrl-C's signal.
@@ -120,16 +157,20 @@ fn undisturbed() -> anyhow::Result<()> {
 /// A run on real processes, each of which carries a mark in its environment.
 struct Run {
     runner: Child,
-    out: tempfile::TempDir,
+    out: Arc<tempfile::TempDir>,
     mark: String,
 }
 
 impl Run {
     fn start() -> anyhow::Result<Self> {
-        let out = tempfile::tempdir()?;
+        Self::start_in(&Arc::new(tempfile::tempdir()?), &["run", "quickstart"])
+    }
+
+    fn start_in(out: &Arc<tempfile::TempDir>, words: &[&str]) -> anyhow::Result<Self> {
+        let out = Arc::clone(out);
         let mark = format!("{MARK}={}", out.path().display());
         let mut command = tidemark();
-        command.args(["run", "quickstart", "--out"]).arg(out.path());
+        command.args(words).arg("--out").arg(out.path());
         for set in PLAN {
             command.args(["--set", set]);
         }
@@ -212,8 +253,11 @@ impl Run {
 
     fn folder(&self) -> anyhow::Result<PathBuf> {
         let runs = fs::read_dir(self.out.path().join("quickstart"))?;
-        let run = runs.last().context("no folder of a run was made")?;
-        Ok(run?.path())
+        let runs = runs.map(|run| Ok(run?.path()));
+        let runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
+        runs.into_iter()
+            .max()
+            .context("no folder of a run was made")
     }
 
     fn has_operation(&self) -> bool {
@@ -286,18 +330,22 @@ impl Run {
     }
 
     fn check_report(&self) -> anyhow::Result<()> {
+        let operations = self.reported()?;
+        ensure!(operations > 0, "metrics.json has no operations");
+        Ok(())
+    }
+
+    /// How many operations the report is of.
+    fn reported(&self) -> anyhow::Result<u64> {
         let folder = self.folder()?;
         let page = fs::read_to_string(folder.join("report.html")).context("report.html")?;
         ensure!(
             page.trim_end().ends_with("</html>"),
             "report.html is cut short"
         );
-        let operations = &json(&folder.join("metrics.json"))?["run"]["operations"];
-        ensure!(
-            operations.as_u64() > Some(0),
-            "metrics.json has {operations} operations"
-        );
-        Ok(())
+        let metrics = json(&folder.join("metrics.json"))?;
+        let operations = metrics["run"]["operations"].as_u64();
+        operations.context("metrics.json does not count operations")
     }
 }
 

@@ -292,6 +292,9 @@ impl Stage {
                 }) => {
                     format!("notes of {operation}: {reason}")
                 }
+                Output::Note(Event::Placed { key, nodes }) => {
+                    format!("places {} on {}", String::from_utf8_lossy(key), list(nodes))
+                }
                 Output::Note(other) => format!("notes {other:?}"),
             };
             self.said.push(format!("  {line}"));

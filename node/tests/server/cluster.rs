@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidemark_node::replica::Config;
 use tidemark_node::server::{ServeError, Settings, serve};
 use tidemark_proto::clock::Clock;
-use tidemark_proto::event::Event;
+use tidemark_proto::event::{Event, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::wire::kv_client::KvClient;
@@ -21,6 +21,9 @@ use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+
+pub(crate) type Begun = (OperationId, Option<OperationId>);
+pub(crate) type Ended = (OperationId, Outcome, Vec<OperationId>);
 
 pub(crate) const NODES: [NodeId; 3] = [N1, N2, N3];
 pub(crate) const N1: NodeId = NodeId::node(1);
@@ -158,6 +161,19 @@ impl Cluster {
         let mut health = HealthClient::new(self.channel(id));
         let checked = health.check(HealthCheckRequest { service }).await?;
         Ok(checked.into_inner().status().as_str_name())
+    }
+
+    /// What a node has noted of operations: which writes began with whose context, and what came of which operation.
+    pub(crate) fn by_hand(&self, id: NodeId) -> (Vec<Begun>, Vec<Ended>) {
+        let (mut begun, mut ended) = (Vec::new(), Vec::new());
+        for event in self.nodes[&id].events().iter() {
+            match event {
+                Event::Invoked(write) => begun.push((write.id, write.context_from)),
+                Event::Returned(it) => ended.push((it.id, it.outcome, it.versions.clone())),
+                _ => {}
+            }
+        }
+        (begun, ended)
     }
 
     /// Waits until a node has noted such an event.

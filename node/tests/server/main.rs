@@ -3,12 +3,13 @@
 
 mod cluster;
 
+use bytes::Bytes;
 use cluster::{
     AfterEach, Cluster, KV, N1, N2, N3, NODES, bounded, get, operation, put, stored_by, until,
     values,
 };
 use serde_json::json;
-use tidemark_proto::event::Event;
+use tidemark_proto::event::{Event, Outcome};
 use tidemark_proto::id::OperationId;
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::wire::peer_client::PeerClient;
@@ -90,10 +91,7 @@ async fn blind_puts_are_siblings_until_a_put_with_their_context() {
     let written = cluster.put(N3, merged).await.unwrap();
     assert_eq!(written.siblings.len(), 1);
     let read = cluster.get(N1, get("k")).await.unwrap();
-    assert_eq!(
-        (values(&read), &read.context),
-        (vec!["ab"], &written.context)
-    );
+    assert_eq!((values(&read), &read.clock), (vec!["ab"], &written.clock));
     cluster.stop_all().await;
 }
 
@@ -180,6 +178,52 @@ async fn too_few_replicas_end_in_a_deadline_and_one_request_too_many_is_refused(
     let status = unknown.await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
     assert!(status.message().contains("1 of 3 replicas"), "{status}");
+    cluster.stop_all().await;
+}
+
+/// What is asked by hand could not be judged if no history had it; what a client of the run asks would count twice.
+#[tokio::test]
+async fn what_names_no_operation_is_named_and_noted_with_what_came_of_it() {
+    let mut cluster = Cluster::bind(json!({}));
+    cluster.start(N1, 2).await;
+    cluster.put(N1, numbered(1)).await.unwrap();
+    let by_hand = |value: &str, quorum, context: &Bytes| PutRequest {
+        write_quorum: Some(quorum),
+        context: context.clone(),
+        ..put("k", value)
+    };
+    let blind = by_hand("a", 1, &Bytes::new());
+    let first = cluster.put(N1, blind).await.unwrap();
+    for quorum in [1, 3, 9] {
+        let answer = by_hand("b", quorum, &first.context);
+        assert_eq!(cluster.put(N1, answer).await.is_ok(), quorum == 1);
+    }
+    let read = GetRequest {
+        read_quorum: Some(1),
+        ..get("k")
+    };
+    cluster.get(N1, read).await.unwrap();
+    cluster.get(N1, get("k")).await.unwrap_err();
+
+    let named = |number| OperationId::new(N1, 2u64 << 32 | number);
+    let (writes, ends) = cluster.by_hand(N1);
+    let first = Some(named(1));
+    let begun = [
+        (named(1), None),
+        (named(2), first),
+        (named(3), first),
+        (named(4), first),
+    ];
+    assert_eq!(writes, begun);
+    let expected = [
+        (named(1), Outcome::Ok, vec![]),
+        (named(2), Outcome::Ok, vec![]),
+        (named(3), Outcome::Unknown, vec![]),
+        (named(4), Outcome::Failed, vec![]),
+        (named(5), Outcome::Ok, vec![named(2), named(3)]),
+        (named(6), Outcome::Failed, vec![]),
+    ];
+    assert_eq!(ends, expected);
     cluster.stop_all().await;
 }
 
