@@ -1,9 +1,11 @@
 //! Puts node, network and observer together: plan → workload → back-end → results. The only crate that sees all others.
 
 pub mod backend;
+pub mod call;
 pub mod client;
 pub mod cluster;
 pub mod command;
+pub mod hand;
 pub mod list;
 pub mod plan;
 pub mod prediction;

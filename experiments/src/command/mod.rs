@@ -1,12 +1,17 @@
 //! The command line: one file a command.
 
 mod cluster;
+mod completions;
+mod kv;
 mod list;
+mod man;
 mod observe;
+mod plan_name;
 mod process;
 mod run;
+mod shell;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -27,17 +32,26 @@ enum Command {
     /// Keep a cluster up to poke it by hand: with any gRPC client, with faults, with a report at the end.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Read a key: every version, its clock, and who answered.
+    Get(kv::Get),
+    /// Write a key.
+    Put(kv::Put),
+    /// Delete a key.
+    Delete(kv::Delete),
+    /// Read and write in one session, which remembers the contexts of what it read.
+    Shell(shell::Arguments),
     /// List the built-in plans and the strategies of every seam.
     List,
-    /// A node, as a run starts it.
-    #[command(hide = true)]
-    Node(process::Arguments),
-    /// The fault proxy, as a run starts it.
-    #[command(hide = true)]
-    Netfuzz(process::Arguments),
-    /// The observer, as a run starts it.
-    #[command(hide = true)]
-    Observer(process::Arguments),
+    /// Print the completions for a shell.
+    Completions(completions::Arguments),
+    /// Print the manual, or write a page for every command.
+    Man(man::Arguments),
+    /// Be a node of a deployment made by hand.
+    Node(process::Node),
+    /// Be the network of a deployment made by hand: the plan's weather is in force, its faults are not.
+    Netfuzz(process::Netfuzz),
+    /// Be the observer of a deployment made by hand: make the folder of a run, for `tidemark observe`.
+    Observer(process::Observer),
 }
 
 /// Does what the command line asks for; what goes wrong is said on standard error.
@@ -47,15 +61,30 @@ pub fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let result = match Arguments::parse().command {
+    if std::env::args()
+        .nth(2)
+        .is_some_and(|argument| argument == "--supervised")
+    {
+        return end(process::supervised());
+    }
+    end(match Arguments::parse().command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Observe(arguments) => observe::execute(&arguments),
         Command::Cluster(command) => cluster::execute(command),
+        Command::Get(arguments) => kv::get(arguments),
+        Command::Put(arguments) => kv::put(arguments),
+        Command::Delete(arguments) => kv::delete(arguments),
+        Command::Shell(arguments) => shell::execute(arguments),
         Command::List => list::execute(),
-        Command::Node(arguments) | Command::Netfuzz(arguments) | Command::Observer(arguments) => {
-            process::execute(&arguments)
-        }
-    };
+        Command::Completions(arguments) => completions::execute(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::execute(&arguments, Arguments::command()),
+        Command::Node(arguments) => process::node(arguments),
+        Command::Netfuzz(arguments) => process::netfuzz(arguments),
+        Command::Observer(arguments) => process::observer(arguments),
+    })
+}
+
+fn end(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         eprintln!("tidemark: {error:#}");
         ExitCode::FAILURE

@@ -1,16 +1,294 @@
-//! `tidemark node`, `netfuzz`, `observer`: the processes that a run is made of.
+//! `tidemark node`, `netfuzz`, `observer`: the processes of a deployment that somebody makes by hand.
+//!
+//! They belong to no run, so their times count from the machine's start, which all of them can read.
 
-use crate::backend::real::child;
+use super::plan_name::PlanName;
+use crate::backend::real::child::{self, NodeStart, Reporting};
+use crate::plan::{Plan, load};
+use crate::record::Folder;
+use crate::run::{print, quoted};
+use anyhow::{Context as _, bail, ensure};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use tidemark_observer::service::Reporter;
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::{Event, Milestone};
+use tidemark_proto::id::{NodeId, Role};
+use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
+use tidemark_proto::wire::{Link, LoadRequest, OpenRequest};
+use tokio::net::TcpListener;
 
 #[derive(clap::Args)]
-pub(super) struct Arguments {
-    /// It is told what to do on its standard input.
-    #[arg(long, required = true)]
-    supervised: bool,
+struct Deployed {
+    /// What is deployed: a plan file, or the name of a built-in plan.
+    #[arg(long, value_parser = PlanName, hide_possible_values = true)]
+    plan: String,
+    /// Change the plan: `--set replication.r=2`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Where to listen, on loopback; port 0: any that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = loopback)]
+    listen: SocketAddr,
 }
 
-pub(super) fn execute(_: &Arguments) -> anyhow::Result<ExitCode> {
+#[derive(clap::Args)]
+pub(super) struct Node {
+    /// Which of the plan's nodes and gateways it is.
+    #[arg(long)]
+    id: NodeId,
+    #[command(flatten)]
+    deployed: Deployed,
+    /// Where to dial another node: `n2=127.0.0.1:7002`; once for each.
+    #[arg(long = "peer", value_name = "NAME=ADDRESS", value_parser = peer)]
+    peers: Vec<(NodeId, SocketAddr)>,
+    /// Which of its lives this is: one more each time it is started again.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    life: u32,
+    /// The observer to report to.
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
+    observer: Option<SocketAddr>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Netfuzz {
+    #[command(flatten)]
+    deployed: Deployed,
+    /// Open a listener for a link: `n1 -> n2 = 127.0.0.1:7002`, where the address is that of n2; may be repeated.
+    #[arg(long = "link", value_name = "FROM -> TO = ADDRESS", value_parser = link)]
+    links: Vec<(NodeId, NodeId, SocketAddr)>,
+    /// The observer to report to.
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
+    observer: Option<SocketAddr>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Observer {
+    #[command(flatten)]
+    deployed: Deployed,
+    /// Where results go.
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+}
+
+/// A process as a run starts it: it is told what to do on its standard input.
+pub(super) fn supervised() -> anyhow::Result<ExitCode> {
     child::run()?;
     Ok(ExitCode::SUCCESS)
 }
+
+pub(super) fn node(node: Node) -> anyhow::Result<ExitCode> {
+    let (_, plan) = node.deployed.load()?;
+    let (id, life) = (node.id, node.life);
+    let start = NodeStart {
+        config: plan.config(),
+        id,
+        life,
+        links: links(&plan, id, &node.peers)?,
+        epoch_ns: EPOCH_NS,
+        reporting: reporting(node.observer, format!("{id}~{life}"), &plan),
+    };
+    serve(async {
+        let (listener, address) = bind(node.deployed.listen).await?;
+        let ready = || print(&format!("{id} listens at {address}\n"));
+        child::node(listener, start, ready, interrupted()?).await
+    })
+}
+
+pub(super) fn netfuzz(netfuzz: Netfuzz) -> anyhow::Result<ExitCode> {
+    let (_, plan) = netfuzz.deployed.load()?;
+    // One that is started again counts its events from 0 again.
+    let source = format!("netfuzz~{}", std::process::id());
+    let reporting = reporting(netfuzz.observer, source, &plan);
+    serve(async {
+        let (listener, address) = bind(netfuzz.deployed.listen).await?;
+        let (ready, shutdown) = (|| Ok(()), interrupted()?);
+        let opened = async {
+            let text = open(&plan, address, &netfuzz.links).await?;
+            print(&text)?;
+            std::future::pending::<anyhow::Result<()>>().await
+        };
+        tokio::select! {
+            served = child::netfuzz(listener, reporting, ready, shutdown) => served,
+            failed = opened => failed,
+        }
+    })
+}
+
+pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
+    let Deployed { plan, sets, .. } = &observer.deployed;
+    let mut replay = format!("tidemark observer --plan {}", quoted(plan));
+    for set in sets {
+        write!(replay, " --set {}", quoted(set))?;
+    }
+    let (name, plan) = observer.deployed.load()?;
+    let (folder, _) = Folder::create(&observer.out, &name, "real", &plan, replay)?;
+    serve(async {
+        let (listener, address) = bind(observer.deployed.listen).await?;
+        let clock = Clock::since(EPOCH_NS);
+        let reporter = Reporter::connect(address, "runner");
+        let milestone = |milestone| Event::Milestone {
+            at: clock.elapsed(),
+            milestone,
+        };
+        reporter.report(milestone(Milestone::Started));
+        let path = folder.path().display();
+        let ready = || {
+            print(&format!(
+                "the observer listens at {address}\nit writes {path}\n"
+            ))
+        };
+        let interrupted = interrupted()?;
+        let shutdown = async {
+            interrupted.await;
+            reporter.report(milestone(Milestone::Ended));
+            reporter.close(REPORTED_WITHIN).await;
+        };
+        child::observer(listener, &folder, ready, shutdown).await?;
+        print(&format!(
+            "tidemark observe {} computes its figures\n",
+            quoted(&path.to_string())
+        ))
+    })
+}
+
+impl Deployed {
+    fn load(&self) -> anyhow::Result<(String, Plan)> {
+        let (name, plan) = load(&self.plan, "real", &self.sets)?;
+        Ok((name, plan.scaled()))
+    }
+}
+
+fn serve(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened at"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Ends at Ctrl-C, or when the process is asked to end.
+fn interrupted() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn reporting(observer: Option<SocketAddr>, source: String, plan: &Plan) -> Option<Reporting> {
+    observer.map(|observer| Reporting {
+        observer,
+        source,
+        detail: plan.events,
+    })
+}
+
+/// Where to dial each other member of the plan.
+fn links(
+    plan: &Plan,
+    id: NodeId,
+    peers: &[(NodeId, SocketAddr)],
+) -> anyhow::Result<BTreeMap<NodeId, String>> {
+    let members = plan.members();
+    let names: Vec<_> = members.iter().map(NodeId::to_string).collect();
+    let names = names.join(", ");
+    ensure!(members.contains(&id), "--id is {id}; the plan has {names}");
+    let mut links = BTreeMap::new();
+    for (peer, address) in peers {
+        ensure!(
+            members.contains(peer) && *peer != id,
+            "--peer names {peer}; the plan has {names}, and {id} is this one"
+        );
+        if links.insert(*peer, address.to_string()).is_some() {
+            bail!("--peer names {peer} twice");
+        }
+    }
+    let missing = members
+        .iter()
+        .find(|member| **member != id && !links.contains_key(member));
+    if let Some(missing) = missing {
+        bail!("no --peer says where {missing} is; the plan has {names}");
+    }
+    Ok(links)
+}
+
+/// Puts the plan's weather in force, opens the links, and tells where they listen.
+async fn open(
+    plan: &Plan,
+    control: SocketAddr,
+    links: &[(NodeId, NodeId, SocketAddr)],
+) -> anyhow::Result<String> {
+    let mut proxy = NetfuzzClient::connect(format!("http://{control}")).await?;
+    let mut spec = plan.spec();
+    spec.fault.clear();
+    proxy
+        .load(LoadRequest {
+            rules_json: serde_json::to_string(&spec)?,
+            seed: plan.seed,
+            epoch_ns: EPOCH_NS,
+        })
+        .await?;
+    let asked = links.iter().map(|(from, to, upstream)| Link {
+        from: from.to_string(),
+        to: to.to_string(),
+        upstream: upstream.to_string(),
+        datagram: from.role() != Role::Client,
+    });
+    let opened = proxy
+        .open(OpenRequest {
+            links: asked.collect(),
+        })
+        .await?;
+    let mut text = format!("netfuzz listens at {control}\n");
+    for ((from, to, upstream), listener) in links.iter().zip(opened.into_inner().listeners) {
+        writeln!(
+            text,
+            "{from} -> {to} listens at {listener}, leads to {upstream}"
+        )?;
+    }
+    Ok(text)
+}
+
+fn loopback(text: &str) -> anyhow::Result<SocketAddr> {
+    let address: SocketAddr = text.parse().context("write it like 127.0.0.1:7001")?;
+    ensure!(
+        address.ip().is_loopback(),
+        "it is not on loopback, and there is neither TLS nor a token yet to keep strangers out; choose 127.0.0.1 or [::1]"
+    );
+    Ok(address)
+}
+
+fn peer(text: &str) -> anyhow::Result<(NodeId, SocketAddr)> {
+    let (name, address) = text
+        .split_once('=')
+        .context("write it like n2=127.0.0.1:7002")?;
+    Ok((name.trim().parse()?, loopback(address.trim())?))
+}
+
+fn link(text: &str) -> anyhow::Result<(NodeId, NodeId, SocketAddr)> {
+    let ends = text
+        .split_once("->")
+        .context("write it like n1 -> n2 = 127.0.0.1:7002")?;
+    let (to, address) = peer(ends.1)?;
+    Ok((ends.0.trim().parse()?, to, address))
+}
+
+const EPOCH_NS: u64 = 0;
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! `tidemark run`.
 
+use super::plan_name::PlanName;
 use crate::backend;
 use crate::plan;
 use crate::record::History;
@@ -12,6 +13,7 @@ use tidemark_proto::event::Milestone;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A plan file, or the name of a built-in plan (see `tidemark list`).
+    #[arg(value_parser = PlanName, hide_possible_values = true)]
     plan: String,
     /// What carries it out: by default what the plan says, or else `real`.
     #[arg(long, value_parser = backends())]

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::wire;
-use tidemark_proto::wire::netfuzz_server::{Netfuzz, NetfuzzServer};
+use tidemark_proto::wire::netfuzz_server::{self, Netfuzz, NetfuzzServer};
 use tidemark_proto::wire::{
     HealReply, HealRequest, LoadReply, LoadRequest, OpenReply, OpenRequest, StatusReply,
     StatusRequest,
@@ -49,7 +49,14 @@ pub async fn serve_within(
         judge: Arc::new(Judge::new(journal, limits)?),
         links: Mutex::default(),
     };
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+            .with_service_name(netfuzz_server::SERVICE_NAME)
+    };
     tonic::transport::Server::builder()
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
         .add_service(NetfuzzServer::new(proxy).max_decoding_message_size(limits.message_bytes))
         .serve_with_incoming_shutdown(TcpListenerStream::new(control), shutdown)
         .await?;

@@ -94,19 +94,25 @@ async fn work() -> anyhow::Result<()> {
         return Ok(());
     }
     let start: Start = serde_json::from_str(&line).context("the order cannot be read")?;
+    let (ready, shutdown) = (|| say(Said::Ready), closed(orders));
     match start {
-        Start::Node(start) => node(listener, *start, orders).await,
-        Start::Netfuzz(reporting) => netfuzz(listener, reporting, orders).await,
-        Start::Observer { folder } => observer(listener, folder, orders).await,
+        Start::Node(start) => node(listener, *start, ready, shutdown).await,
+        Start::Netfuzz(reporting) => netfuzz(listener, Some(reporting), ready, shutdown).await,
+        Start::Observer { folder } => {
+            let (folder, _) = Folder::open(&folder)?;
+            observer(listener, &folder, ready, shutdown).await
+        }
     }
 }
 
-async fn node(
+/// Is a node until `shutdown`; calls `ready` when it is about to serve.
+pub async fn node(
     listener: TcpListener,
     start: NodeStart,
-    orders: BufReader<Stdin>,
+    ready: impl FnOnce() -> anyhow::Result<()>,
+    shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let reporter = start.reporting.as_ref().map(Reporting::connect);
+    let (reporter, note) = report_to(start.reporting.as_ref());
     let settings = Settings {
         config: start.config,
         id: start.id,
@@ -114,61 +120,65 @@ async fn node(
         links: start.links,
         clock: Clock::since(start.epoch_ns),
     };
-    let note = match (&start.reporting, &reporter) {
-        (Some(reporting), Some(reporter)) => reporting.note(reporter),
-        _ => Arc::new(|_| {}),
-    };
-    say(Said::Ready)?;
-    let served = server::serve(listener, settings, note, closed(orders)).await;
-    if let Some(reporter) = reporter {
-        reporter.close(REPORTED_WITHIN).await;
-    }
+    ready()?;
+    let served = server::serve(listener, settings, note, shutdown).await;
+    finish(reporter).await;
     Ok(served?)
 }
 
-async fn netfuzz(
+/// Is the network until `shutdown`; calls `ready` when it is about to serve.
+pub async fn netfuzz(
     listener: TcpListener,
-    reporting: Reporting,
-    orders: BufReader<Stdin>,
+    reporting: Option<Reporting>,
+    ready: impl FnOnce() -> anyhow::Result<()>,
+    shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let reporter = reporting.connect();
-    let note = reporting.note(&reporter);
-    say(Said::Ready)?;
-    let served = proxy::serve(listener, note, closed(orders)).await;
-    reporter.close(REPORTED_WITHIN).await;
+    let (reporter, note) = report_to(reporting.as_ref());
+    ready()?;
+    let served = proxy::serve(listener, note, shutdown).await;
+    finish(reporter).await;
     served.map_err(anyhow::Error::from_boxed)
 }
 
-async fn observer(
+/// Writes the history down in the folder until `shutdown`; calls `ready` when it is about to serve.
+pub async fn observer(
     listener: TcpListener,
-    folder: PathBuf,
-    orders: BufReader<Stdin>,
+    folder: &Folder,
+    ready: impl FnOnce() -> anyhow::Result<()>,
+    shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let (folder, _) = Folder::open(&folder)?;
-    let recorder = Recorder::create(&folder)?;
-    say(Said::Ready)?;
+    let recorder = Recorder::create(folder)?;
+    ready()?;
     let incoming = TcpListenerStream::new(listener);
     tonic::transport::Server::builder()
         .http2_keepalive_interval(None)
         .add_service(service::server(recorder))
-        .serve_with_incoming_shutdown(incoming, closed(orders))
+        .serve_with_incoming_shutdown(incoming, shutdown)
         .await?;
     Ok(())
 }
 
-impl Reporting {
-    fn connect(&self) -> Reporter {
-        Reporter::connect(self.observer, &self.source)
-    }
+type Note = Arc<dyn Fn(Event) + Send + Sync>;
 
-    /// Passes on what is to be kept.
-    fn note(&self, reporter: &Reporter) -> Arc<dyn Fn(Event) + Send + Sync> {
-        let (reporter, detail) = (reporter.clone(), self.detail);
-        Arc::new(move |event: Event| {
-            if event.detail() <= detail {
-                reporter.report(event);
-            }
-        })
+/// A line to the observer, if there is one, and what passes on what is to be kept.
+fn report_to(reporting: Option<&Reporting>) -> (Option<Reporter>, Note) {
+    let Some(reporting) = reporting else {
+        return (None, Arc::new(|_| {}));
+    };
+    let reporter = Reporter::connect(reporting.observer, &reporting.source);
+    let (line, detail) = (reporter.clone(), reporting.detail);
+    let note = move |event: Event| {
+        if event.detail() <= detail {
+            line.report(event);
+        }
+    };
+    (Some(reporter), Arc::new(note))
+}
+
+/// What was seen reaches the observer before the process ends.
+async fn finish(reporter: Option<Reporter>) {
+    if let Some(reporter) = reporter {
+        reporter.close(REPORTED_WITHIN).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, Note};
 use crate::backend::{Progress, Run};
+use crate::call::{call, method};
 use crate::client::{Clients, Want};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
@@ -151,7 +152,7 @@ impl Caller {
                 reply,
             });
         };
-        let (Some(channel), Ok(call)) =
+        let (Some(channel), Ok(asked)) =
             (self.channels.get(&(client, node)), Call::try_from(request))
         else {
             return answer(Reply::Refused(Refusal::new(
@@ -159,11 +160,7 @@ impl Caller {
                 "there is no such link",
             )));
         };
-        let method = match call {
-            Call::Get(_) => Method::Get,
-            Call::Put(_) => Method::Put,
-            Call::Delete(_) => Method::Delete,
-        };
+        let method = method(&asked);
         let k = self.numbers.entry((client, node, method)).or_default();
         *k += 1;
         let k = *k;
@@ -175,46 +172,11 @@ impl Caller {
             method,
             k,
         });
-        let (mut channel, timeout) = (channel.clone(), self.timeout);
+        let (channel, timeout) = (channel.clone(), self.timeout);
         self.runtime.spawn(async move {
-            let reply = match call {
-                Call::Get(get) => channel
-                    .get(numbered(get, k, timeout))
-                    .await
-                    .map(|reply| Reply::Got(reply.into_inner().into())),
-                Call::Put(put) => channel
-                    .put(numbered(put, k, timeout))
-                    .await
-                    .map(|reply| Reply::Written(reply.into_inner().into())),
-                Call::Delete(delete) => channel
-                    .delete(numbered(delete, k, timeout))
-                    .await
-                    .map(|reply| Reply::Written(reply.into_inner().into())),
-            };
-            answer(reply.unwrap_or_else(|status| Reply::Refused(refusal(&status))));
+            answer(call(channel, asked, Some(k), timeout).await);
         });
     }
-}
-
-/// A request with its message number and its deadline.
-fn numbered<T>(message: T, k: u64, timeout: Duration) -> tonic::Request<T> {
-    let mut request = tonic::Request::new(message);
-    request.metadata_mut().insert("tidemark-k", k.into());
-    request.set_timeout(timeout);
-    request
-}
-
-fn refusal(status: &tonic::Status) -> Refusal {
-    let code = match status.code() {
-        tonic::Code::InvalidArgument => Code::InvalidArgument,
-        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Code::DeadlineExceeded,
-        tonic::Code::ResourceExhausted => Code::ResourceExhausted,
-        tonic::Code::FailedPrecondition => Code::FailedPrecondition,
-        tonic::Code::DataLoss => Code::DataLoss,
-        // Whatever else went wrong on the way, the request may have been carried out.
-        _ => Code::Unavailable,
-    };
-    Refusal::new(code, status.message().to_owned())
 }
 
 const WINDOW: u32 = 4 << 20;
