@@ -47,30 +47,30 @@ pub(super) struct Up {
 pub(super) struct Of {
     /// Where the cluster's results go.
     #[arg(long, default_value = "results")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
 }
 
 #[derive(clap::Args)]
 pub(super) struct FaultArguments {
     /// For example: 'partition = { isolate = "n3" }' or 'loss = 0.3, links = "peers"' or 'crash = "n2", restart_after = "2s"'.
-    rule: String,
+    pub(super) rule: String,
     /// How long it lasts; absent: until `cluster heal`.
     #[arg(long = "for", value_name = "TIME")]
-    length: Option<Span>,
+    pub(super) length: Option<Span>,
     /// What the report calls it.
     #[arg(long)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     #[command(flatten)]
-    of: Of,
+    pub(super) of: Of,
 }
 
 #[derive(clap::Args)]
 pub(super) struct Status {
     /// Print it as JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    of: Of,
+    pub(super) of: Of,
 }
 
 pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,7 @@ use crate::backend::real::child::{self, NodeStart, Reporting};
 use crate::plan::{Plan, load};
 use crate::record::Folder;
 use crate::run::{print, quoted};
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -57,9 +57,10 @@ pub(super) struct Node {
 pub(super) struct Netfuzz {
     #[command(flatten)]
     deployed: Deployed,
-    /// Open a listener for a link: `n1 -> n2 = 127.0.0.1:7002`, where the address is that of n2; may be repeated.
+    /// Open a listener for a link: `n1 -> n2 = 127.0.0.1:7002`, where the address is that of n2; a port of one's choice:
+    /// `n1 -> n2 = 127.0.0.1:7002 at 7102`. May be repeated.
     #[arg(long = "link", value_name = "FROM -> TO = ADDRESS", value_parser = link)]
-    links: Vec<(NodeId, NodeId, SocketAddr)>,
+    links: Vec<Link>,
     /// The observer to report to.
     #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
     observer: Option<SocketAddr>,
@@ -230,11 +231,7 @@ fn links(
 }
 
 /// Puts the plan's weather in force, opens the links, and tells where they listen.
-async fn open(
-    plan: &Plan,
-    control: SocketAddr,
-    links: &[(NodeId, NodeId, SocketAddr)],
-) -> anyhow::Result<String> {
+async fn open(plan: &Plan, control: SocketAddr, links: &[Link]) -> anyhow::Result<String> {
     let mut proxy = NetfuzzClient::connect(format!("http://{control}")).await?;
     let mut spec = plan.spec();
     spec.fault.clear();
@@ -245,19 +242,17 @@ async fn open(
             epoch_ns: EPOCH_NS,
         })
         .await?;
-    let asked = links.iter().map(|(from, to, upstream)| Link {
-        from: from.to_string(),
-        to: to.to_string(),
-        upstream: upstream.to_string(),
-        datagram: from.role() != Role::Client,
-    });
     let opened = proxy
         .open(OpenRequest {
-            links: asked.collect(),
+            links: links.to_vec(),
         })
-        .await?;
+        .await
+        .map_err(|status| anyhow!("links cannot be opened: {}", status.message()))?;
     let mut text = format!("netfuzz listens at {control}\n");
-    for ((from, to, upstream), listener) in links.iter().zip(opened.into_inner().listeners) {
+    for (link, listener) in links.iter().zip(opened.into_inner().listeners) {
+        let Link {
+            from, to, upstream, ..
+        } = link;
         writeln!(
             text,
             "{from} -> {to} listens at {listener}, leads to {upstream}"
@@ -282,12 +277,22 @@ fn peer(text: &str) -> anyhow::Result<(NodeId, SocketAddr)> {
     Ok((name.trim().parse()?, loopback(address.trim())?))
 }
 
-fn link(text: &str) -> anyhow::Result<(NodeId, NodeId, SocketAddr)> {
-    let ends = text
-        .split_once("->")
-        .context("write it like n1 -> n2 = 127.0.0.1:7002")?;
-    let (to, address) = peer(ends.1)?;
-    Ok((ends.0.trim().parse()?, to, address))
+fn link(text: &str) -> anyhow::Result<Link> {
+    let example = "write it like n1 -> n2 = 127.0.0.1:7002";
+    let (from, rest) = text.split_once("->").context(example)?;
+    let (rest, port) = rest.split_once(" at ").unwrap_or((rest, "0"));
+    let port: u16 = port
+        .trim()
+        .parse()
+        .context("its port is no number up to 65535")?;
+    let (from, (to, upstream)) = (from.trim().parse::<NodeId>()?, peer(rest)?);
+    Ok(Link {
+        from: from.to_string(),
+        to: to.to_string(),
+        upstream: upstream.to_string(),
+        datagram: from.role() != Role::Client,
+        port: port.into(),
+    })
 }
 
 const EPOCH_NS: u64 = 0;

@@ -1,5 +1,4 @@
-//! The store by hand: whom to ask, how an answer reads, and a shell that remembers what it was told.
+//! The store by hand: whom to ask, and how an answer reads.
 
 pub mod answer;
 pub mod place;
-pub mod shell;

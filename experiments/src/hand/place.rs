@@ -1,11 +1,9 @@
 //! Whom somebody asks by hand: any address, or a node of the cluster that is up, as its `cluster.json` has it.
 
 use crate::call::call;
+use crate::record::ClusterRecord;
 use anyhow::{Context as _, anyhow};
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tidemark_node::request::{Reply, Request};
 use tidemark_proto::id::NodeId;
@@ -26,50 +24,6 @@ pub struct Place {
     pub out: PathBuf,
 }
 
-/// What `cluster.json` says of the cluster that is up.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ClusterFile {
-    /// The process that keeps it up.
-    pub pid: u32,
-    /// Where it takes faults and heals.
-    pub control: String,
-    /// Where each node and gateway is dialled.
-    pub nodes: BTreeMap<NodeId, String>,
-}
-
-impl ClusterFile {
-    /// Reads it from the results' folder.
-    ///
-    /// # Errors
-    /// There is none, or it cannot be read.
-    pub fn read(out: &Path) -> anyhow::Result<Self> {
-        let path = out.join("cluster.json");
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "no cluster is up: {} cannot be read; start one with `tidemark cluster up quickstart`, or give --address",
-                path.display()
-            )
-        })?;
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
-    }
-
-    fn node(&self, wanted: Option<NodeId>) -> anyhow::Result<(NodeId, &str)> {
-        let found = match wanted {
-            Some(node) => self.nodes.get_key_value(&node),
-            None => self.nodes.iter().next(),
-        };
-        let (node, address) = found.with_context(|| {
-            let names: Vec<_> = self.nodes.keys().map(NodeId::to_string).collect();
-            let wanted = wanted.map_or("no node".to_owned(), |node| node.to_string());
-            format!(
-                "{wanted} is not in the cluster; choose one of: {}",
-                names.join(", ")
-            )
-        })?;
-        Ok((*node, address))
-    }
-}
-
 impl Place {
     /// Dials whom it means.
     ///
@@ -79,9 +33,21 @@ impl Place {
         let (name, address) = match &self.address {
             Some(address) => (address.clone(), address.clone()),
             None => {
-                let cluster = ClusterFile::read(&self.out)?;
-                let (node, address) = cluster.node(self.node)?;
-                (format!("{node} at {address}"), address.to_owned())
+                let nodes = ClusterRecord::read(&self.out)?.nodes;
+                let found = match self.node {
+                    Some(node) => nodes.get_key_value(&node),
+                    None => nodes.iter().next(),
+                };
+                let (node, address) = found.with_context(|| {
+                    let names: Vec<_> = nodes.keys().map(NodeId::to_string).collect();
+                    let wanted = self.node.map(|node| format!("--node is {node}, but "));
+                    format!(
+                        "{}the cluster has {}",
+                        wanted.unwrap_or_default(),
+                        names.join(", ")
+                    )
+                })?;
+                (format!("{node} at {address}"), address.clone())
             }
         };
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
