@@ -10,6 +10,7 @@ pub mod list;
 pub mod plan;
 pub mod prediction;
 pub mod record;
+pub mod request;
 pub mod run;
 pub mod sweep;
 pub mod workload;

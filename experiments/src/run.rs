@@ -9,8 +9,10 @@ use crate::backend::{ENTRIES, Progress, Run};
 use crate::plan::{self, Cell, Plan, Sweep};
 use crate::record::{Folder, History, RunRecord, SweepFolder, SweepRecord};
 use crate::sweep::{carry_out, jobs};
+use crate::workload::unhonoured;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,6 +81,7 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
         }
         (Some(cell), None) => bail!("{} varies nothing: it has no cell {cell:?}", request.plan),
     };
+    say_unhonoured([&plan]);
     let (folder, record) = Folder::create(
         &request.out,
         &name,
@@ -110,6 +113,7 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
 
 /// Carries out the runs of a sweep, and says what they came to together.
 fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
+    say_unhonoured(sweep.cells.iter().map(|cell| &cell.plan));
     let replayed = replay(request, None, request.seed);
     let (folder, record) = SweepFolder::create(&request.out, sweep, request.history, replayed)?;
     let progress = Arc::new(Progress::default());
@@ -129,6 +133,15 @@ fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
     };
     let milestone = ended.with_context(cut)?;
     said.map(|()| milestone)
+}
+
+/// Names what workloads were asked for and will not do, each once.
+fn say_unhonoured<'a>(plans: impl IntoIterator<Item = &'a Plan>) {
+    let plans = plans.into_iter();
+    let notes: BTreeSet<_> = plans.flat_map(|plan| unhonoured(&plan.workload)).collect();
+    for note in notes {
+        eprintln!("tidemark: the workload's file asks for more than is done: {note}");
+    }
 }
 
 /// Computes the figures of a run or a sweep that was made before, anew from its files, and says them.

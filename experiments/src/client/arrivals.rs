@@ -29,13 +29,16 @@ impl ArrivalTimes {
     pub(super) fn after(&mut self, last: Duration) -> Option<Duration> {
         let gap = match self.spacing {
             Arrivals::Fixed => 1.0,
-            Arrivals::Poisson => {
-                // From 0 (excluded) to 1: its logarithm is finite.
-                let unit = ((self.chance.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-                -libm::log(unit)
-            }
+            Arrivals::Poisson => exponential(&mut self.chance),
         };
         let next = last + Duration::from_nanos((gap / self.rate * 1e9).round() as u64);
         (next < self.end).then_some(next)
     }
+}
+
+/// A number of the exponential distribution with mean 1.
+pub(super) fn exponential(chance: &mut Xoshiro256PlusPlus) -> f64 {
+    // From 0 (excluded) to 1: its logarithm is finite.
+    let unit = ((chance.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
+    -libm::log(unit)
 }

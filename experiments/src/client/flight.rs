@@ -56,10 +56,13 @@ impl Flight {
     pub(super) fn write(
         beginning: Beginning,
         seen: Option<Seen>,
-        value_bytes: usize,
+        value_bytes: u64,
         write_quorum: Option<u32>,
     ) -> Self {
-        let value = value_of(beginning.id, value_bytes);
+        let value = value_of(
+            beginning.id,
+            usize::try_from(value_bytes).unwrap_or(usize::MAX),
+        );
         let bytes = u32::try_from(value.len()).unwrap_or(u32::MAX);
         let context_from = seen.as_ref().map(|seen| seen.from);
         let call = Call::Put {

@@ -54,8 +54,9 @@ pub struct Clients {
     choices: Xoshiro256PlusPlus,
     intents: Xoshiro256PlusPlus,
     arrivals: ArrivalTimes,
+    /// How long values are.
+    lengths: Xoshiro256PlusPlus,
     all_replicas: u32,
-    value_bytes: usize,
     /// When the next arrival is due; none: there will be no more.
     arrival: Option<Duration>,
     sessions: Vec<Session>,
@@ -109,7 +110,7 @@ impl Clients {
                 stream("arrivals"),
             ),
             all_replicas: u32::try_from(plan.replicas())?,
-            value_bytes: workload.value_bytes(),
+            lengths: stream("value lengths"),
             arrival: None,
             sessions: plan.clients().iter().map(|_| Session::default()).collect(),
             due: BinaryHeap::new(),
@@ -200,7 +201,25 @@ impl Clients {
                 let read = self.beginning(now, intended, client, key);
                 self.get(read, wants);
             }
-            Intent::Update(key) => self.update(now, intended, client, key, wants),
+            Intent::Update(key) => {
+                let first = self.beginning(now, intended, client, key);
+                self.update(first, wants);
+            }
+            Intent::ReadModifyWrite(key) => {
+                let first = self.beginning(now, intended, client, key);
+                self.read_first(first, wants);
+            }
+            Intent::Insert(key) => {
+                wants.push(self.placed(&key));
+                let write = self.beginning(now, intended, client, key);
+                self.put(write, None, None, wants);
+            }
+            Intent::Scan(keys) => {
+                for key in keys {
+                    let read = self.beginning(now, intended, client, key);
+                    self.get(read, wants);
+                }
+            }
             Intent::Probe { key, wait } => {
                 self.preload(now, intended, client, key.clone(), wants);
                 let task = Task::ProbeWrite { client, key, wait };
@@ -209,33 +228,31 @@ impl Clients {
         }
     }
 
-    fn update(
-        &mut self,
-        now: Duration,
-        intended: Duration,
-        client: NodeId,
-        key: Bytes,
-        wants: &mut Vec<Want>,
-    ) {
-        let first = self.beginning(now, intended, client, key);
+    fn update(&mut self, first: Beginning, wants: &mut Vec<Want>) {
         match self.options.update {
-            Update::ReadFirst => {
-                let (purpose, then) = (Purpose::ReadFirst, Then::Write);
-                self.get(
-                    Beginning {
-                        purpose,
-                        then,
-                        ..first
-                    },
-                    wants,
-                );
-            }
+            Update::ReadFirst => self.read_first(first, wants),
             Update::Remembered => {
-                let seen = self.session(client).seen.get(&first.key).cloned();
+                let seen = self
+                    .session(first.id.issuer())
+                    .seen
+                    .get(&first.key)
+                    .cloned();
                 self.put(first, seen, None, wants);
             }
             Update::Blind => self.put(first, None, None, wants),
         }
+    }
+
+    fn read_first(&mut self, first: Beginning, wants: &mut Vec<Want>) {
+        let (purpose, then) = (Purpose::ReadFirst, Then::Write);
+        self.get(
+            Beginning {
+                purpose,
+                then,
+                ..first
+            },
+            wants,
+        );
     }
 
     fn carry_out(&mut self, now: Duration, intended: Duration, task: Task, wants: &mut Vec<Want>) {
@@ -268,11 +285,7 @@ impl Clients {
         key: Bytes,
         wants: &mut Vec<Want>,
     ) {
-        let nodes = self.router.replicas(&key);
-        wants.push(Want::Note(Event::Placed {
-            key: key.clone(),
-            nodes,
-        }));
+        wants.push(self.placed(&key));
         let write = self.beginning(now, intended, client, key);
         let purpose = Purpose::Preload;
         self.put(
@@ -281,6 +294,14 @@ impl Clients {
             Some(self.all_replicas),
             wants,
         );
+    }
+
+    /// Tells where a key that is written for the first time belongs.
+    fn placed(&self, key: &Bytes) -> Want {
+        Want::Note(Event::Placed {
+            key: key.clone(),
+            nodes: self.router.replicas(key),
+        })
     }
 
     fn get(&mut self, beginning: Beginning, wants: &mut Vec<Want>) {
@@ -296,7 +317,8 @@ impl Clients {
         wants: &mut Vec<Want>,
     ) {
         let invoked = beginning.invoked;
-        let flight = Flight::write(beginning, seen, self.value_bytes, quorum);
+        let value_bytes = self.workload.value_bytes().draw(&mut self.lengths);
+        let flight = Flight::write(beginning, seen, value_bytes, quorum);
         wants.push(Want::Note(Event::Invoked(Box::new(flight.invocation()))));
         self.send(invoked, flight, wants);
     }
@@ -323,7 +345,7 @@ impl Clients {
 
     fn send(&mut self, now: Duration, mut flight: Flight, wants: &mut Vec<Want>) {
         let client = flight.operation.id.issuer();
-        let node = self.router.choose(client, &flight.operation.key);
+        let node = self.router.choose(now, client, &flight.operation.key);
         self.attempts += 1;
         flight.sent += 1;
         flight.deadline = now + self.options.timeout.0;

@@ -2,6 +2,7 @@
 
 use super::route::Route;
 use anyhow::ensure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidemark_proto::span::Span;
@@ -20,6 +21,11 @@ pub struct ClientOptions {
     /// Whom a client asks.
     #[serde(default)]
     pub route: Route,
+    /// When a client that is `sticky` moves to another node: after a time like `"2s"` in the mean, exponentially, or after
+    /// so many requests, like `10`; absent: never. Who moves may miss what it wrote or saw before, even where replicas
+    /// that it stays with would never have gone back: the session guarantees of Terry et al. (PDIS 1994).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub move_after: Option<MoveAfter>,
     /// When a client gives up. Too short: what would have succeeded is unknown; too long: late figures.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
@@ -35,6 +41,19 @@ pub struct ClientOptions {
     /// What a client does about siblings that a read shows.
     #[serde(default)]
     pub reconcile: Reconcile,
+}
+
+/// When a client moves to another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "after a number of requests, like 10, or a time, like \"2s\""
+)]
+pub enum MoveAfter {
+    /// After so many requests.
+    Requests(u32),
+    /// After this time in the mean, exponentially.
+    Time(Span),
 }
 
 /// How arrivals are spaced.
@@ -94,6 +113,18 @@ impl ClientOptions {
             "client.retries is {}; at most {MOST_RETRIES}",
             self.retries
         );
+        ensure!(
+            self.move_after.is_none() || self.route == Route::Sticky,
+            "client.move_after is for clients that stay with a node: client.route is not \"sticky\""
+        );
+        ensure!(
+            ![
+                Some(MoveAfter::Requests(0)),
+                Some(MoveAfter::Time(Span(Duration::ZERO)))
+            ]
+            .contains(&self.move_after),
+            "client.move_after is 0, but a client stays for a request or for a time"
+        );
         Ok(())
     }
 
@@ -101,6 +132,9 @@ impl ClientOptions {
     pub fn stretch(&mut self, scale: f64) {
         self.rate /= scale;
         for span in [&mut self.timeout, &mut self.backoff] {
+            *span = span.scaled(scale);
+        }
+        if let Some(MoveAfter::Time(span)) = &mut self.move_after {
             *span = span.scaled(scale);
         }
     }

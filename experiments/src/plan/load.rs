@@ -165,6 +165,9 @@ fn open(plan: &str, depth: usize) -> anyhow::Result<(String, Table)> {
         }
     };
     let mut table: Table = text.parse().with_context(|| plan.to_owned())?;
+    if built_in.is_none() {
+        crate::workload::place_file(path, &mut table);
+    }
     let Some(base) = table.remove("extends") else {
         return Ok((name, table));
     };

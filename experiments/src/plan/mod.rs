@@ -188,6 +188,10 @@ impl Plan {
         if self.client.route == Route::TokenAware && self.cluster.gateways > 0 {
             bail!("client.route is \"token-aware\", but clients ask gateways, which hold no keys");
         }
+        if self.client.move_after.is_some() && self.coordinators().len() == 1 {
+            let only = self.coordinators()[0];
+            bail!("client.move_after has nowhere to go: {only} is the only node that clients ask");
+        }
         Network::new(self.seed, &self.spec())?;
         let config = self.config();
         Replica::new(&config, NodeId::node(1), 1, storage(&config)?)?;

@@ -1,8 +1,7 @@
 //! A few keys take most of the operations: a hot set, and the rest.
 
-use super::{Build, Intent, Keys, Workload, below, check_share, read_or_update, unit};
-use bytes::Bytes;
-use rand_xoshiro::Xoshiro256PlusPlus;
+use super::{Build, check_records, check_share};
+use crate::request::{Hotspot, Length, Mix};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
@@ -10,24 +9,28 @@ use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, sche
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "clustered",
-    about: "a share of the operations goes to a few hot keys, the rest to the others",
+    about: "a share of the operations goes to a few hot keys, the rest to the others: YCSB's hotspot",
     promises: &[],
     resolve: resolve::<ClusteredOptions>,
     schema: schema::<ClusteredOptions>,
     build: |options: &Options| {
-        let options: ClusteredOptions = parse(options)?;
-        check_share("reads", options.reads)?;
-        check_share("hot_share", options.hot_share)?;
-        if !(1..options.keys).contains(&options.hot_keys) {
-            let (hot, keys) = (options.hot_keys, options.keys);
-            return Err(OptionError::new(format!(
-                "hot_keys is {hot}, but must be 1 or more and below keys, {keys}"
-            )));
+        let ClusteredOptions {
+            keys,
+            hot_keys: hot,
+            hot_share: share,
+            reads,
+            value_bytes,
+        } = parse(options)?;
+        check_records("keys", keys)?;
+        check_share("reads", reads)?;
+        check_share("hot_share", share)?;
+        if !(1..keys).contains(&hot) {
+            let reason = format!("hot_keys is {hot}, but must be 1 or more and below keys, {keys}");
+            return Err(OptionError::of("hot_keys", reason));
         }
-        Ok(Box::new(Clustered {
-            keys: Keys::new(options.keys)?,
-            options,
-        }))
+        let popularity = Box::new(Hotspot { hot, share });
+        let mix = Mix::reads_and_updates(keys, popularity, reads, value_bytes);
+        Ok(Box::new(mix))
     },
 };
 
@@ -36,38 +39,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 #[serde(deny_unknown_fields)]
 struct ClusteredOptions {
     /// How many keys there are.
-    keys: usize,
+    keys: u64,
     /// How many of them are hot.
-    hot_keys: usize,
+    hot_keys: u64,
     /// The share of operations that goes to hot keys.
     hot_share: f64,
     /// The share of arrivals that read; the others write.
     reads: f64,
     /// A value's length in bytes.
-    value_bytes: usize,
-}
-
-struct Clustered {
-    options: ClusteredOptions,
-    keys: Keys,
-}
-
-impl Workload for Clustered {
-    fn preload(&self) -> Vec<Bytes> {
-        self.keys.0.clone()
-    }
-
-    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Intent {
-        let hot = self.options.hot_keys;
-        let index = if unit(chance) < self.options.hot_share {
-            below(hot, chance)
-        } else {
-            hot + below(self.keys.0.len() - hot, chance)
-        };
-        read_or_update(self.keys.0[index].clone(), self.options.reads, chance)
-    }
-
-    fn value_bytes(&self) -> usize {
-        self.options.value_bytes
-    }
+    value_bytes: Length,
 }

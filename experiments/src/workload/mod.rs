@@ -3,13 +3,17 @@
 mod clustered;
 mod uniform;
 mod visibility_probe;
+mod ycsb;
 mod zipf;
 
 use crate::plan::Plan;
+use crate::request::{Length, MOST_RECORDS};
 use bytes::Bytes;
-use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
+use tidemark_node::replica::Choice;
 use tidemark_proto::registry::{Entry, OptionError, Options, find};
 
 /// A way of choosing what to ask next.
@@ -25,8 +29,8 @@ pub trait Workload: Send {
         Duration::ZERO
     }
 
-    /// How many bytes a written value has.
-    fn value_bytes(&self) -> usize;
+    /// How many bytes a written value has; it has as many as its writer's name, which it begins with, if that is more.
+    fn value_bytes(&self) -> &Length;
 }
 
 /// What an arrival asks.
@@ -36,6 +40,12 @@ pub enum Intent {
     Read(Bytes),
     /// Write a key, in the clients' manner of writing.
     Update(Bytes),
+    /// Read a key, and write it with the context that came back.
+    ReadModifyWrite(Bytes),
+    /// Write a key that was never written.
+    Insert(Bytes),
+    /// Read several keys at once, each for itself: a store that hashes its keys has no order to go along.
+    Scan(Vec<Bytes>),
     /// Write a key of its own now; after the lead write it again; once that is acknowledged wait, then read it.
     Probe {
         /// The key.
@@ -53,6 +63,7 @@ pub const ENTRIES: &[Entry<Build>] = &[
     uniform::ENTRY,
     zipf::ENTRY,
     clustered::ENTRY,
+    ycsb::ENTRY,
     visibility_probe::ENTRY,
 ];
 
@@ -63,51 +74,40 @@ pub fn build(plan: &Plan) -> anyhow::Result<Box<dyn Workload>> {
         .map_err(|error| anyhow::anyhow!("workload {:?}: {error}", plan.workload.kind))
 }
 
-/// The keys of a workload that has a fixed number of them: `k0` …
-struct Keys(Vec<Bytes>);
+/// What a workload was asked for and does not do, in a sentence each.
+#[must_use]
+pub fn unhonoured(workload: &Choice) -> Vec<&str> {
+    let listed = workload.options.get("unhonoured").and_then(Value::as_array);
+    listed
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
 
-impl Keys {
-    fn new(count: usize) -> Result<Self, OptionError> {
-        if count == 0 || count > MOST_KEYS {
-            return Err(OptionError::new(format!(
-                "keys is {count}; choose 1 to {MOST_KEYS}"
-            )));
-        }
-        Ok(Self(
-            (0..count)
-                .map(|index| Bytes::from(format!("k{index}")))
-                .collect(),
-        ))
+/// A file that a plan's workload names is looked for beside the plan.
+pub fn place_file(plan: &Path, table: &mut toml::Table) {
+    let workload = table
+        .get_mut("workload")
+        .and_then(toml::Value::as_table_mut);
+    if let Some(toml::Value::String(file)) = workload.and_then(|workload| workload.get_mut("file"))
+    {
+        *file = plan.with_file_name(&*file).to_string_lossy().into_owned();
     }
 }
 
-/// A read or an update of a key, by the share of reads.
-fn read_or_update(key: Bytes, reads: f64, chance: &mut Xoshiro256PlusPlus) -> Intent {
-    if unit(chance) < reads {
-        Intent::Read(key)
-    } else {
-        Intent::Update(key)
+fn check_records(name: &str, records: u64) -> Result<(), OptionError> {
+    if (1..=MOST_RECORDS).contains(&records) {
+        return Ok(());
     }
-}
-
-/// A number from 0 (included) to 1 (excluded), the same on every machine.
-fn unit(chance: &mut Xoshiro256PlusPlus) -> f64 {
-    (chance.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// A number below `bound`; its bias is below 2^-40 for every table that fits memory.
-fn below(bound: usize, chance: &mut Xoshiro256PlusPlus) -> usize {
-    let product = u128::from(chance.next_u64()) * bound as u128;
-    (product >> 64) as usize
+    let reason = format!("{name} is {records}; choose 1 to {MOST_RECORDS}");
+    Err(OptionError::of(name, reason))
 }
 
 fn check_share(name: &str, share: f64) -> Result<(), OptionError> {
     if (0.0..=1.0).contains(&share) {
         return Ok(());
     }
-    Err(OptionError::new(format!(
-        "{name} is {share}; choose a share from 0 to 1"
-    )))
+    let reason = format!("{name} is {share}; choose a share from 0 to 1");
+    Err(OptionError::of(name, reason))
 }
-
-const MOST_KEYS: usize = 10_000_000;

@@ -1,8 +1,7 @@
 //! Every key is as likely as any other.
 
-use super::{Build, Intent, Keys, Workload, below, check_share, read_or_update};
-use bytes::Bytes;
-use rand_xoshiro::Xoshiro256PlusPlus;
+use super::{Build, check_records, check_share};
+use crate::request::{Length, Mix, Uniform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
@@ -15,12 +14,16 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     resolve: resolve::<UniformOptions>,
     schema: schema::<UniformOptions>,
     build: |options: &Options| {
-        let options: UniformOptions = parse(options)?;
-        check_share("reads", options.reads)?;
-        Ok(Box::new(Uniform {
-            keys: Keys::new(options.keys)?,
-            options,
-        }))
+        let UniformOptions {
+            keys,
+            reads,
+            value_bytes,
+        } = parse(options)?;
+        check_records("keys", keys)?;
+        check_share("reads", reads)?;
+        let popularity = Box::new(Uniform);
+        let mix = Mix::reads_and_updates(keys, popularity, reads, value_bytes);
+        Ok(Box::new(mix))
     },
 };
 
@@ -29,29 +32,9 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 #[serde(deny_unknown_fields)]
 struct UniformOptions {
     /// How many keys there are. Few: every read meets a recent write; many: hardly any does.
-    keys: usize,
+    keys: u64,
     /// The share of arrivals that read; the others write.
     reads: f64,
     /// A value's length in bytes.
-    value_bytes: usize,
-}
-
-struct Uniform {
-    options: UniformOptions,
-    keys: Keys,
-}
-
-impl Workload for Uniform {
-    fn preload(&self) -> Vec<Bytes> {
-        self.keys.0.clone()
-    }
-
-    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Intent {
-        let key = self.keys.0[below(self.keys.0.len(), chance)].clone();
-        read_or_update(key, self.options.reads, chance)
-    }
-
-    fn value_bytes(&self) -> usize {
-        self.options.value_bytes
-    }
+    value_bytes: Length,
 }

@@ -6,7 +6,8 @@
 //!
 //! Reference: Bailis et al., Probabilistically bounded staleness, VLDB 2012, §5.2; Wada et al., CIDR 2011, §3.
 
-use super::{Build, Intent, Workload, check_share, unit};
+use super::{Build, Intent, Workload, check_share};
+use crate::request::{Length, unit};
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use schemars::JsonSchema;
@@ -41,7 +42,7 @@ struct ProbeOptions {
     #[serde(default = "default_lead")]
     lead: Span,
     /// A value's length in bytes.
-    value_bytes: usize,
+    value_bytes: Length,
 }
 
 struct VisibilityProbe {
@@ -71,8 +72,8 @@ impl Workload for VisibilityProbe {
         self.options.lead.0
     }
 
-    fn value_bytes(&self) -> usize {
-        self.options.value_bytes
+    fn value_bytes(&self) -> &Length {
+        &self.options.value_bytes
     }
 }
 
