@@ -238,6 +238,28 @@ fn the_order_of_reports_is_not_the_order_of_events() {
     );
 }
 
+/// If this fails, operations during a fault that is written down at its end count as if there had been none.
+#[test]
+fn a_fault_that_is_written_down_when_it_ends_comes_when_it_began() {
+    let fault = |from: u64, until: u64| {
+        Event::Fault(Box::new(FaultSpan {
+            name: format!("from {from}"),
+            kind: "loss".to_owned(),
+            from: Duration::from_secs(from),
+            until: Duration::from_secs(until),
+            about: String::new(),
+        }))
+    };
+    let events: Vec<Event> = (0..100).map(|s| received(1_000 * s)).collect();
+    let mut reported = events.clone();
+    reported.extend([fault(50, 60), fault(5, 90)]);
+    let (mut found, _, late) = read(&written(&reported)).unwrap();
+    assert_eq!(late, 0);
+    assert_eq!(found.remove(5), fault(5, 90));
+    assert_eq!(found.remove(50), fault(50, 60));
+    assert_eq!(found, events);
+}
+
 #[test]
 fn a_line_cut_short_is_dropped_and_counted() {
     let mut files = written(&[received(1), received(2)]);

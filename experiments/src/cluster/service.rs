@@ -1,14 +1,21 @@
 //! The control service of a cluster that is up: hands every call to whoever keeps the cluster, and waits for the answer.
 
+use crate::record::Folder;
+use anyhow::Context as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 use tidemark_proto::wire::cluster_server::{Cluster, ClusterServer, SERVICE_NAME};
 use tidemark_proto::wire::{
     self, ClusterDownReply, ClusterDownRequest, ClusterFaultReply, ClusterFaultRequest,
     ClusterHealReply, ClusterHealRequest, ClusterStatusReply, ClusterStatusRequest,
 };
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -24,30 +31,89 @@ pub(super) enum Order {
 /// Who waits for what comes of it.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Status>>;
 
-/// Serves until it is told to stop and every call has its answer.
-pub(super) async fn serve(
-    listener: TcpListener,
-    orders: SyncSender<Order>,
+/// Where orders come in, and those wait who have asked for the end.
+pub(super) struct Desk {
+    address: SocketAddr,
+    orders: Receiver<Order>,
+    leaving: Vec<Answer<ClusterDownReply>>,
     stop: Arc<Notify>,
-) -> anyhow::Result<()> {
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
-            .with_service_name(SERVICE_NAME)
-    };
-    Server::builder()
-        .add_service(ClusterServer::new(Desk(orders)))
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener), stop.notified())
-        .await?;
-    Ok(())
+    server: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-struct Desk(SyncSender<Order>);
+impl Desk {
+    /// Opens the control service at a port of loopback; 0: any that is free.
+    pub(super) fn open(port: u16, runtime: &Handle) -> anyhow::Result<Self> {
+        let listener = runtime
+            .block_on(TcpListener::bind(("127.0.0.1", port)))
+            .with_context(|| format!("the control service cannot listen on 127.0.0.1:{port}"))?;
+        let address = listener.local_addr()?;
+        let (sender, orders) = sync_channel(MOST_ORDERS);
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+                .with_service_name(SERVICE_NAME)
+        };
+        let router = Server::builder()
+            .add_service(ClusterServer::new(Door(sender)))
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?);
+        let stop = Arc::new(Notify::new());
+        let stopped = Arc::clone(&stop);
+        let server = runtime.spawn(async move {
+            let incoming = TcpIncoming::from(listener);
+            router
+                .serve_with_incoming_shutdown(incoming, stopped.notified())
+                .await
+        });
+        Ok(Self {
+            address,
+            orders,
+            leaving: Vec::new(),
+            stop,
+            server,
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next order, if one comes in time.
+    pub(super) fn next(&self, within: Duration) -> Option<Order> {
+        self.orders.recv_timeout(within).ok()
+    }
+
+    /// Whoever waits for this will be told of the end.
+    pub(super) fn promise(&mut self, answer: Answer<ClusterDownReply>) {
+        self.leaving.push(answer);
+    }
+
+    /// Tells everybody who has asked for the end that this folder is written, and closes.
+    pub(super) fn close(mut self, folder: &Folder, runtime: &Handle) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Down(answer) => self.promise(answer),
+                // They hear that the cluster is going down.
+                Order::Fault(..) | Order::Heal(_) | Order::Status(_) => {}
+            }
+        }
+        drop(self.orders);
+        for answer in self.leaving {
+            let folder = folder.path().display().to_string();
+            // Whoever asked may be gone.
+            let _ = answer.send(Ok(ClusterDownReply { folder }));
+        }
+        self.stop.notify_one();
+        // A caller that keeps its connection does not keep the program.
+        let _ = runtime.block_on(async { timeout(SAID_WITHIN, self.server).await });
+    }
+}
+
+struct Door(SyncSender<Order>);
 
 #[tonic::async_trait]
-impl Cluster for Desk {
+impl Cluster for Door {
     async fn fault(
         &self,
         request: Request<ClusterFaultRequest>,
@@ -78,7 +144,7 @@ impl Cluster for Desk {
     }
 }
 
-impl Desk {
+impl Door {
     async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<Response<T>, Status> {
         let ending = || Status::unavailable("the cluster is going down");
         let (answer, answered) = oneshot::channel();
@@ -91,3 +157,8 @@ impl Desk {
         answered.await.map_err(|_| ending())?.map(Response::new)
     }
 }
+
+/// How long the last answers may take to reach whoever asked.
+const SAID_WITHIN: Duration = Duration::from_secs(2);
+/// How many orders may wait.
+const MOST_ORDERS: usize = 64;

@@ -11,6 +11,10 @@ use tidemark_proto::event::Milestone;
 #[must_use]
 pub fn verdict(figures: &Figures) -> Vec<String> {
     let mut sentences: Vec<String> = ending(figures).into_iter().collect();
+    if figures.whole.operations == 0 {
+        sentences.push("Nobody asked for anything.".to_owned());
+        return sentences;
+    }
     let quiet = figures.phases.iter().find(|phase| !phase.fault);
     let before = quiet.filter(|phase| comes_first(figures, phase));
     match worst(figures) {
@@ -101,6 +105,10 @@ fn overall(whole: &PhaseFigures) -> Vec<String> {
 fn stale(stale: &Rate) -> String {
     match stale.share {
         None => "no read could have been stale".to_owned(),
+        Some(_) if stale.of == 1 => {
+            let was = if stale.count == 1 { "was" } else { "was not" };
+            format!("the only read that could have been stale {was}")
+        }
         Some(_) if stale.is_thin() => format!(
             "only {} reads could have been stale, and {} were",
             count(stale.of),
@@ -248,6 +256,18 @@ mod tests {
                 "Of 900 acknowledged writes, 4 were lost.",
             ],
         );
+    }
+
+    #[test]
+    fn what_hardly_happened_is_told_in_plain_words() {
+        let mut figures = figures();
+        figures.phases[1].stale = made(1, 1);
+        check(
+            &figures,
+            &["During “n3 is cut off”, the only read that could have been stale was"],
+        );
+        figures.whole.operations = 0;
+        assert_eq!(words(&figures), "Nobody asked for anything.");
     }
 
     #[test]

@@ -1,0 +1,169 @@
+//! The one who keeps a cluster up: does what is asked for, sees who dies, ends what is over.
+
+use super::faults::{Faults, Standing};
+use super::service::{Answer, Desk, Order};
+use crate::backend::Run;
+use crate::backend::real::Cluster;
+use crate::plan::{Fault, Plan};
+use crate::record::{ClusterRecord, Folder};
+use std::time::Duration;
+use tidemark_proto::event::{Event, Milestone};
+use tidemark_proto::id::NodeId;
+use tidemark_proto::wire;
+use tonic::Status;
+
+/// The cluster in the hands of whoever pokes it.
+pub(super) struct Hand<'a> {
+    cluster: &'a mut Cluster,
+    faults: Faults,
+    run: &'a Run,
+    folder: &'a Folder,
+    up: ClusterRecord,
+}
+
+impl<'a> Hand<'a> {
+    /// A plan without faults, its cluster, the run of it that goes into a folder, and what is said of it.
+    pub(super) fn new(
+        cluster: &'a mut Cluster,
+        plan: Plan,
+        run: &'a Run,
+        folder: &'a Folder,
+        up: ClusterRecord,
+    ) -> Self {
+        Self {
+            cluster,
+            faults: Faults::new(plan),
+            run,
+            folder,
+            up,
+        }
+    }
+
+    /// Does what is asked for, until the cluster shall end.
+    pub(super) fn serve(&mut self, desk: &mut Desk) -> anyhow::Result<()> {
+        while !self.run.progress.is_stopped() && self.now() < self.run.plan.duration.0 {
+            match desk.next(LOOK_EVERY) {
+                Some(Order::Fault(request, answer)) => reply(answer, self.fault(&request)),
+                Some(Order::Heal(answer)) => reply(answer, self.heal()),
+                Some(Order::Status(answer)) => reply(answer, self.status()),
+                Some(Order::Down(answer)) => {
+                    desk.promise(answer);
+                    return Ok(());
+                }
+                None => {}
+            }
+            for (node, status) in self.cluster.look_after()? {
+                eprintln!("{node} has died: {status}; `tidemark cluster heal` starts it again");
+            }
+            for over in self.faults.over(self.now()) {
+                self.conclude(over)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Heals, and waits until what is under way has come to rest.
+    pub(super) fn end(&mut self, served: anyhow::Result<()>) -> anyhow::Result<Milestone> {
+        let healed = served.and_then(|()| self.cluster.heal());
+        if healed.is_ok() {
+            self.cluster.reach(Milestone::Healed);
+        }
+        // They end with the measured time or later: no phase comes after them.
+        let ended = self.end_faults();
+        healed?;
+        ended?;
+        let rest = self.now() + self.run.plan.settle.0;
+        self.cluster.wait_until(rest);
+        Ok(Milestone::Ended)
+    }
+
+    fn fault(
+        &mut self,
+        request: &wire::ClusterFaultRequest,
+    ) -> Result<wire::ClusterFaultReply, Status> {
+        let now = self.now();
+        let up = self.cluster.members();
+        let up: Vec<NodeId> = up
+            .filter_map(|(id, _, process)| process.map(|_| id))
+            .collect();
+        let standing = self
+            .faults
+            .begin(now, request, &up)
+            .map_err(|error| Status::invalid_argument(format!("{error:#}")))?;
+        let fault = standing.to_wire();
+        match &standing.fault {
+            Fault::Crash(crash) => self.cluster.crash(crash.crash),
+            Fault::Rule(_) => self.cluster.set_faults(self.faults.in_force()),
+        }
+        .map_err(internal)?;
+        Ok(wire::ClusterFaultReply { fault: Some(fault) })
+    }
+
+    fn heal(&mut self) -> Result<wire::ClusterHealReply, Status> {
+        let is_down = |(id, _, process): (NodeId, u32, Option<u32>)| match process {
+            Some(_) => None,
+            None => Some(id.to_string()),
+        };
+        let restarted = self.cluster.members().filter_map(is_down).collect();
+        let faults = self.end_faults().map_err(internal)?;
+        self.cluster.heal().map_err(internal)?;
+        Ok(wire::ClusterHealReply { faults, restarted })
+    }
+
+    fn status(&self) -> Result<wire::ClusterStatusReply, Status> {
+        let traffic = self.cluster.traffic().map_err(internal)?;
+        let node = |(id, life, pid): (NodeId, u32, Option<u32>)| wire::StandingNode {
+            name: id.to_string(),
+            address: self.up.nodes.get(&id).cloned().unwrap_or_default(),
+            life,
+            pid,
+        };
+        Ok(wire::ClusterStatusReply {
+            plan: self.up.plan.clone(),
+            folder: self.up.folder.display().to_string(),
+            up_s: self.now().as_secs_f64(),
+            nodes: self.cluster.members().map(node).collect(),
+            faults: self.faults.standing().map(Standing::to_wire).collect(),
+            messages: traffic.messages,
+            lost: traffic.lost,
+            held: traffic.held,
+            operations: self.folder.operations().map_err(internal)?,
+        })
+    }
+
+    /// Notes all faults as over; tells their names.
+    fn end_faults(&mut self) -> anyhow::Result<Vec<String>> {
+        let now = self.now();
+        let ended = self.faults.end(now);
+        let names = ended.iter().map(|fault| fault.span.name.clone()).collect();
+        for over in ended {
+            self.conclude(over)?;
+        }
+        Ok(names)
+    }
+
+    /// A fault is over: it is noted with its real times, and whom it had killed starts again.
+    fn conclude(&mut self, over: Standing) -> anyhow::Result<()> {
+        self.cluster.note(Event::Fault(Box::new(over.span)));
+        match over.fault {
+            Fault::Crash(crash) => self.cluster.restart(crash.crash),
+            Fault::Rule(_) => Ok(()),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.cluster.clock().elapsed()
+    }
+}
+
+fn reply<T>(answer: Answer<T>, result: Result<T, Status>) {
+    // Whoever asked may be gone.
+    let _ = answer.send(result);
+}
+
+fn internal(error: anyhow::Error) -> Status {
+    Status::internal(format!("{error:#}"))
+}
+
+/// How often it is looked whether the processes live and whether it shall end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
