@@ -83,6 +83,7 @@ impl Side {
             to: "n1".to_owned(),
             upstream: server.to_string(),
             datagram,
+            port: 0,
         };
         let links = vec![link("c1", false), link("n2", true)];
         let opened = control.open(OpenRequest { links }).await.unwrap();
