@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Speaks with a cluster by gRPC reflection alone, once with `buf curl` and once with Python's grpcio, without a .proto
 # file or generated code, and compares what was said with transcript-buf.txt and transcript-python.txt.
-# `UPDATE=1` writes these two and the README's quotation of the first anew. TIDEMARK names a program that is built already.
+# `UPDATE=1` writes these two anew; the README quotes the first. TIDEMARK names a program that is built already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -15,6 +15,7 @@ done
 here=experiments/by_hand
 tools=${CARGO_TARGET_DIR:-target}/by_hand
 mkdir -p "$tools"
+tools=$(cd "$tools" && pwd)
 npm install --silent --no-audit --no-fund --prefix "$tools" @bufbuild/buf@1.75.0
 [ -x "$tools/venv/bin/python" ] || python3 -m venv "$tools/venv"
 "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
@@ -36,7 +37,7 @@ differ=0
 for with in buf python; do
     # Every answer is determined: the network adds nothing, every node holds every key, and requests name their quorums.
     "$TIDEMARK" cluster up quickstart --out "$work" \
-        --set cluster.nodes=3 --set 'network=[]' --set 'fault=[]' >"$work/up.txt" 2>&1 &
+        --set cluster.nodes=3 --set replication.timeout=10s --set 'network=[]' --set 'fault=[]' >"$work/up.txt" 2>&1 &
     up=$!
     for _ in {1..300}; do
         [ ! -s "$work/cluster.json" ] || break
@@ -46,7 +47,7 @@ for with in buf python; do
         fi
         sleep 0.1
     done
-    PATH="$PWD/$tools/node_modules/.bin:$PATH" \
+    PATH="$tools/node_modules/.bin:$PATH" \
         "$tools/venv/bin/python" "$here/story.py" "$with" "$work/cluster.json" >"$work/$with.txt"
     "$TIDEMARK" cluster down --out "$work" >/dev/null
     wait "$up"

@@ -1,8 +1,8 @@
 """Tells a cluster a story by gRPC reflection alone: `story.py buf|python cluster.json`.
 
 Siblings are made and reconciled; a replica is cut off, a stale read is seen, and a fresh one after healing. What was said
-goes to standard output, with addresses under their nodes' names; replicas that answered are sorted, since they race,
-and the time of a fault is left out.
+goes to standard output, with addresses under their nodes' names. Replicas that answered are sorted, since they race; the
+numbers of operations and the times of faults are left out.
 """
 
 import base64
@@ -57,7 +57,8 @@ class Python:
     def __init__(self, addresses):
         self.channels = {name: grpc.insecure_channel(address) for name, address in addresses.items()}
         self.pools = {}
-        print(f">>> {', '.join(addresses)} = (insecure_channel(\"127.0.0.1:…\") for each)\n")
+        print("# `call` asks by grpcio with the messages that reflection describes, see story.py")
+        print(f">>> {', '.join(addresses)} = (grpc.insecure_channel(\"127.0.0.1:…\") for each)\n")
 
     def services(self, node):
         print(f">>> ProtoReflectionDescriptorDatabase({node}).get_services()")
@@ -130,19 +131,20 @@ def tell(speaker):
 
 
 def shown(answer):
-    """The answer as JSON: a line for each field, and one for each element of a list of messages."""
+    """The answer as JSON: a line for each field, and one for each of several versions."""
+    for version in answer.get("versions", []):
+        version["operation"] = "…"
     if "answered" in answer:
         answer["answered"].sort()
     if "fault" in answer:
         answer["fault"]["fromS"] = "…"
     lines = []
     for name, value in answer.items():
-        if isinstance(value, list) and len(value) > 1 and isinstance(value[0], dict):
-            inner = ",\n    ".join(compact(element) for element in value)
-            lines.append(f'  "{name}": [\n    {inner}\n  ]')
-        else:
-            lines.append(f'  "{name}": {compact(value)}')
-    return "{\n" + ",\n".join(lines) + "\n}" if lines else "{}"
+        text = compact(value)
+        if name == "versions" and len(value) > 1:
+            text = "[\n    " + ",\n    ".join(compact(version) for version in value) + "\n  ]"
+        lines.append(f'  "{name}": {text}')
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def compact(value):

@@ -1,4 +1,4 @@
-//! The README's tables of seams are what the lists say.
+//! What the README quotes is what there is: the tables of seams, the conversation by reflection.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,27 +6,49 @@
 )]
 
 use std::fmt::Write as _;
+use std::sync::Mutex;
 use tidemark::list::seams;
 
 /// If this fails, the README promises strategies that are not there, or hides some: `UPDATE=1 cargo test` rewrites it.
 #[test]
 fn the_readme_lists_every_strategy() {
+    quote("seams", &tables());
+}
+
+/// If this fails, the README quotes a conversation that nobody had: `UPDATE=1 cargo test` rewrites it.
+#[test]
+fn the_readme_quotes_the_conversation_by_reflection() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/by_hand/transcript-buf.txt");
+    let transcript = std::fs::read_to_string(path).unwrap();
+    quote(
+        "reflection",
+        &format!(
+            "\n```text\n{}```\n\n",
+            transcript.trim_end().to_owned() + "\n"
+        ),
+    );
+}
+
+/// Holds the README to have this text, and no other, between the marks of this name.
+fn quote(name: &str, text: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _writing = ONE_AT_A_TIME.lock().unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
     let readme = std::fs::read_to_string(path).unwrap();
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = readme
-        .split_once(OPEN)
-        .expect("the README marks where the tables begin");
+        .split_once(&open)
+        .expect("the README marks where the quotation begins");
     let (_, after) = rest
-        .split_once(CLOSE)
-        .expect("the README marks where the tables end");
-    let current = format!("{before}{OPEN}{}{CLOSE}{after}", tables());
+        .split_once(&close)
+        .expect("the README marks where the quotation ends");
+    let current = format!("{before}{open}{text}{close}{after}");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, current).unwrap();
     } else {
         assert!(
             readme == current,
-            "the README's tables are not those of the lists:\n{}",
-            tables()
+            "between the marks of {name}, the README should have:\n{text}"
         );
     }
 }
@@ -46,6 +68,3 @@ fn tables() -> String {
     text.push('\n');
     text
 }
-
-const OPEN: &str = "<!-- seams -->\n";
-const CLOSE: &str = "<!-- /seams -->";

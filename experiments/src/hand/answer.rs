@@ -5,10 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
 use tidemark_node::request::{Answer, AnsweredVersion, Refusal, Reply};
 use tidemark_proto::event::{Kind, Outcome};
-use tidemark_proto::id::Actor;
+use tidemark_proto::id::{Actor, OperationId};
 
 /// What was asked of which key, and what came of it.
 #[derive(Clone, Debug)]
@@ -107,8 +106,8 @@ impl Asked {
     fn answered(&self, answer: &Answer, length: Length) -> String {
         let said = match self.kind {
             Kind::Get => None,
-            Kind::Put => Some("written"),
-            Kind::Delete => Some("deleted"),
+            Kind::Put => Some("written".to_owned()),
+            Kind::Delete => Some("deleted".to_owned()),
         };
         let held = match answer.versions.len() {
             0 if self.is_write() => None,
@@ -119,44 +118,35 @@ impl Asked {
                 "{count} siblings, none of which supersedes another"
             )),
         };
-        let head: Vec<&str> = said.into_iter().chain(held.as_deref()).collect();
-        let mut text = format!("{}: {}\n", self.key, head.join("; "));
-        let rows: Vec<[String; 3]> = answer
-            .versions
-            .iter()
-            .map(|version| {
-                [
-                    shown(&version.value, length),
-                    format!("clock {}", clock_text(&version.clock)),
-                    format!("operation {}", version.operation),
-                ]
-            })
-            .collect();
-        let width = |column: usize| {
-            let widths = rows.iter().map(|row| row[column].chars().count());
-            widths.max().unwrap_or_default()
+        let head: Vec<_> = said.into_iter().chain(held).collect();
+        let mut lines = vec![format!("{}: {}", self.key, head.join("; "))];
+
+        let cells = |version: &AnsweredVersion| {
+            (
+                shown(&version.value, length),
+                clock_text(&version.clock),
+                version.operation,
+            )
         };
-        let (value, clock) = (width(0), width(1));
-        let mut line = |line: std::fmt::Arguments<'_>| {
-            writeln!(text, "{line}").expect("memory takes every write");
+        let rows: Vec<_> = answer.versions.iter().map(cells).collect();
+        let width = |cell: fn(&(String, String, OperationId)) -> &String| {
+            rows.iter()
+                .map(|row| cell(row).chars().count())
+                .max()
+                .unwrap_or_default()
         };
-        for [shown, carried, operation] in &rows {
-            line(format_args!(
-                "  {shown:value$}   {carried:clock$}   {operation}"
-            ));
-        }
+        let (value_width, clock_width) = (width(|row| &row.0), width(|row| &row.1));
+        lines.extend(rows.iter().map(|(value, clock, operation)| {
+            format!("  {value:value_width$}   clock {clock:clock_width$}   operation {operation}")
+        }));
         let coordinator = answer.coordinator.map(|node| node.to_string());
-        for (what, said) in [
-            ("clock", clock_text(&answer.clock)),
-            ("coordinator", coordinator.unwrap_or_default()),
-            ("answered", names(answer).join(", ")),
-            ("context", encode(&answer.context)),
-        ] {
-            if !said.is_empty() {
-                line(format_args!("{what:<11}  {said}"));
-            }
-        }
-        text
+        lines.extend([
+            format!("clock        {}", clock_text(&answer.clock)),
+            format!("coordinator  {}", coordinator.unwrap_or_default()),
+            format!("answered     {}", names(answer).join(", ")),
+            format!("context      {}", encode(&answer.context)),
+        ]);
+        lines.join("\n") + "\n"
     }
 
     fn refused(&self, refusal: &Refusal) -> String {
@@ -247,3 +237,85 @@ fn shown(value: &[u8], length: Length) -> String {
 
 /// How many characters of a value are shown.
 const LONGEST: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidemark_node::request::Code;
+
+    /// If this fails, an answer that was printed cannot be sent back, or something else is taken for one.
+    #[test]
+    fn a_context_is_found_in_whatever_was_printed() {
+        let context = Bytes::from_static(b"\x00\x01\xffcontext");
+        let encoded = encode(&context);
+        let text =
+            format!("k: 1 version\n  context of a value   clock n1: 1\ncontext      {encoded}\n");
+        let json = json!({ "key": "k", "context": encoded }).to_string();
+        for printed in [&encoded, &format!(" {encoded}\n"), &text, &json] {
+            assert_eq!(decode(printed).unwrap(), context, "{printed}");
+        }
+        assert_eq!(decode("").unwrap(), "");
+        for other in ["***", "{}", "k: not found\ncoordinator  n1\n"] {
+            assert!(decode(other).is_err(), "{other}");
+        }
+    }
+
+    /// If this fails, a value breaks the lines of an answer, or its end is missing without a word.
+    #[test]
+    fn a_value_is_shown_on_one_line() {
+        let long = "ü".repeat(LONGEST + 1);
+        let cut = format!("{}… (122 bytes)", "ü".repeat(LONGEST));
+        for (value, length, expected) in [
+            (&b"apples"[..], Length::Cut, "apples"),
+            (b"", Length::Cut, "\"\""),
+            (b"two\nlines", Length::Cut, "\"two\\nlines\""),
+            (b"\x00\xff", Length::Cut, "0x00ff (2 bytes)"),
+            (long.as_bytes(), Length::Cut, &cut),
+            (long.as_bytes(), Length::Full, &long),
+        ] {
+            assert_eq!(shown(value, length), expected);
+        }
+    }
+
+    /// If this fails, somebody takes a write that may still happen for one that did not.
+    #[test]
+    fn a_refusal_says_what_it_means_for_the_write() {
+        for (kind, code, outcome, meaning) in [
+            (
+                Kind::Put,
+                Code::DeadlineExceeded,
+                Outcome::Unknown,
+                "; the write may still take effect\n",
+            ),
+            (
+                Kind::Delete,
+                Code::Unavailable,
+                Outcome::Unknown,
+                "; the write may still take effect\n",
+            ),
+            (
+                Kind::Put,
+                Code::DataLoss,
+                Outcome::Failed,
+                "; nothing was written\n",
+            ),
+            (
+                Kind::Get,
+                Code::DeadlineExceeded,
+                Outcome::Failed,
+                ": why\n",
+            ),
+        ] {
+            let reply = Reply::Refused(Refusal::new(code, "why"));
+            let key = "k".to_owned();
+            let asked = Asked { kind, key, reply };
+            assert_eq!(asked.outcome(), Some(outcome));
+            let text = asked.text(Length::Cut);
+            assert!(
+                text.ends_with(meaning) && text.contains(code.name()),
+                "{text}"
+            );
+            assert_eq!(asked.json()["error"]["outcome"], json!(outcome));
+        }
+    }
+}
