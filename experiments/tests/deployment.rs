@@ -43,6 +43,7 @@ fn three_nodes_a_proxy_and_an_observer_started_by_hand_are_a_store_with_a_histor
     assert_eq!(observed.code, 0, "{observed:?}");
     let figures: Value = serde_json::from_str(&observed.said).unwrap();
     assert_eq!(figures["run"]["ended"], "ended");
+    assert_eq!(figures["run"]["operations"], 2);
     let table = |name: &str| std::fs::read_to_string(deployment.folder.join(name)).unwrap();
     assert!(table("events.csv").contains("n3"), "nodes reported nothing");
     assert!(
@@ -179,6 +180,57 @@ fn the_shell_remembers_contexts_and_survives_mistakes() {
     assert!(!shell.said.contains("never"), "{}", shell.said);
 }
 
+/// If this fails, a stale read cannot be made and seen in one session.
+#[test]
+fn a_shell_breaks_and_heals_the_cluster_that_is_up() {
+    let mut up = Deployment::empty();
+    let out = up.out.path().display().to_string();
+    let plan = [
+        "--set",
+        "cluster.nodes=3",
+        "--set",
+        "network=[]",
+        "--set",
+        "fault=[]",
+    ];
+    let patient = ["--set", "replication.timeout=10s"];
+    let start = [
+        &["cluster", "up", "quickstart", "--out", &out],
+        &plan[..],
+        &patient,
+    ]
+    .concat();
+    up.spawn("cluster", &start, 1);
+    let lines = [
+        "put cart old --w 3",
+        "fault partition = { isolate = \"n3\" }",
+        "put cart new --w 2",
+        "use n3",
+        "get cart",
+        "heal",
+        "get cart --r 3",
+        "fault 'lost = 1'",
+        "status",
+    ];
+    let shell = run(&lines.join("\n"), &["shell", "--out", &out, "--node", "n1"]);
+    assert_eq!(shell.code, 0, "{shell:?}");
+    let mut rest = &*shell.said;
+    for part in [
+        "partition-1",
+        "written",
+        "  old ",
+        "over: partition-1",
+        "  new ",
+        "unknown key \"lost\"",
+        "no fault is in force",
+    ] {
+        let place = rest.find(part);
+        let place = place.unwrap_or_else(|| panic!("{part:?} is missing in {}", shell.said));
+        rest = &rest[place + part.len()..];
+    }
+    assert!(up.end().iter().all(ExitStatus::success));
+}
+
 /// If this fails, a mistake in deploying is not told from a store that does not answer.
 #[test]
 fn what_cannot_be_deployed_is_refused_with_the_reason() {
@@ -224,6 +276,16 @@ fn what_cannot_be_deployed_is_refused_with_the_reason() {
                 "n1 = 127.0.0.1:7001",
             ],
             "write it like n1 -> n2 = 127.0.0.1:7002",
+        ),
+        (
+            &[
+                "netfuzz",
+                "--plan",
+                "quickstart",
+                "--link",
+                "c1 -> n9 = 127.0.0.1:7001",
+            ],
+            "--link names n9; the plan has n1, n2, n3",
         ),
         (
             &["get", "cart", "--address", "127.0.0.1:1"],
@@ -286,8 +348,17 @@ struct Deployment {
 }
 
 impl Deployment {
+    fn empty() -> Self {
+        Self {
+            processes: BTreeMap::new(),
+            doors: BTreeMap::new(),
+            folder: PathBuf::new(),
+            out: tempfile::tempdir().unwrap(),
+        }
+    }
+
     fn start() -> Self {
-        let out = tempfile::tempdir().unwrap();
+        let mut deployment = Self::empty();
         let plan = [
             "--plan",
             "quickstart",
@@ -296,12 +367,6 @@ impl Deployment {
             "--set",
             "network=[]",
         ];
-        let mut deployment = Self {
-            processes: BTreeMap::new(),
-            doors: BTreeMap::new(),
-            folder: PathBuf::new(),
-            out,
-        };
         let results = deployment.out.path().display().to_string();
         let said = deployment.spawn(
             "observer",
@@ -394,8 +459,10 @@ impl Deployment {
     /// Interrupts everybody as Ctrl-C does, the observer last.
     fn end(&mut self) -> Vec<ExitStatus> {
         let mut ended = Vec::new();
-        for name in ["n1", "n2", "n3", "netfuzz", "observer"] {
-            let mut child = self.processes.remove(name).unwrap();
+        for name in ["cluster", "n1", "n2", "n3", "netfuzz", "observer"] {
+            let Some(mut child) = self.processes.remove(name) else {
+                continue;
+            };
             kill_process(Pid::from_child(&child), Signal::INT).unwrap();
             let deadline = Instant::now() + PATIENCE;
             let status = loop {

@@ -1,5 +1,6 @@
 //! `tidemark cluster up`, `fault`, `heal`, `status`, `down`.
 
+use super::plan_name::PlanName;
 use crate::cluster::{self, UpRequest};
 use crate::run::print;
 use std::fmt::Write as _;
@@ -25,6 +26,7 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 pub(super) struct Up {
     /// A plan file, or the name of a built-in plan (see `tidemark list`).
+    #[arg(value_parser = PlanName, hide_possible_values = true)]
     plan: String,
     /// In place of the plan's seed.
     #[arg(long)]

@@ -14,6 +14,7 @@ use tidemark_proto::id::OperationId;
 use tidemark_proto::span::Span;
 
 #[derive(clap::Args)]
+#[command(after_help = "Exit codes: 0 a value, 6 no answer, 8 the key holds no value")]
 pub(super) struct Get {
     /// The key.
     key: String,
@@ -25,6 +26,9 @@ pub(super) struct Get {
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 written, 6 nothing was written, 7 the write may still take effect"
+)]
 pub(super) struct Put {
     /// The key.
     key: String,
@@ -49,6 +53,9 @@ pub(super) struct Put {
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 deleted, 6 nothing was deleted, 7 the delete may still take effect"
+)]
 pub(super) struct Delete {
     /// The key.
     key: String,
@@ -129,8 +136,14 @@ fn ask(kind: Kind, key: String, call: Call, asking: &Asking) -> anyhow::Result<E
         timeout: asking.timeout.map(|timeout| timeout.0),
         call,
     };
-    let reply =
-        runtime.block_on(async { anyhow::Ok(asking.place.dial().await?.ask(request).await) })?;
+    let line = match runtime.block_on(asking.place.dial()) {
+        Ok(line) => line,
+        Err(error) => {
+            eprintln!("tidemark: {error:#}");
+            return Ok(ExitCode::from(FAILED));
+        }
+    };
+    let reply = runtime.block_on(line.ask(request));
     let asked = Asked { kind, key, reply };
     let length = if asking.full {
         Length::Full
@@ -171,6 +184,9 @@ fn read_stdin() -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// It did not happen.
 const FAILED: u8 = 6;
+/// A write that may have happened, or may still.
 const UNKNOWN: u8 = 7;
+/// The key holds no value.
 const NOT_FOUND: u8 = 8;

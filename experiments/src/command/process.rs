@@ -126,9 +126,9 @@ pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
         write!(replay, " --set {}", quoted(set))?;
     }
     let (name, plan) = observer.deployed.load()?;
-    let (folder, _) = Folder::create(&observer.out, &name, "real", &plan, replay)?;
     serve(async {
         let (listener, address) = bind(observer.deployed.listen).await?;
+        let (folder, _) = Folder::create(&observer.out, &name, "real", &plan, replay)?;
         let clock = Clock::since(EPOCH_NS);
         let reporter = Reporter::connect(address, "runner");
         let milestone = |milestone| Event::Milestone {
@@ -235,6 +235,14 @@ async fn open(plan: &Plan, control: SocketAddr, links: &[Link]) -> anyhow::Resul
     let mut proxy = NetfuzzClient::connect(format!("http://{control}")).await?;
     let mut spec = plan.spec();
     spec.fault.clear();
+    let known: Vec<_> = spec.participants.iter().map(NodeId::to_string).collect();
+    for end in links.iter().flat_map(|link| [&link.from, &link.to]) {
+        ensure!(
+            known.contains(end),
+            "--link names {end}; the plan has {}",
+            known.join(", ")
+        );
+    }
     proxy
         .load(LoadRequest {
             rules_json: serde_json::to_string(&spec)?,

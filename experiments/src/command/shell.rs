@@ -225,11 +225,11 @@ impl Shell {
 
     /// A rule is taken as it stands, with its quotes; those around all of it, which a command needs, are taken off.
     fn fault(&self, line: &str) -> anyhow::Result<()> {
-        let rule = line.trim().trim_start_matches("fault").trim();
-        let quoted = rule
+        let rule = line.trim().strip_prefix("fault").unwrap_or(line).trim();
+        let bare = rule
             .strip_prefix('\'')
             .and_then(|rule| rule.strip_suffix('\''));
-        let rule = quoted.unwrap_or(rule).to_owned();
+        let rule = bare.unwrap_or(rule).to_owned();
         let (length, name) = (None, None);
         self.command(|of| {
             cluster::Command::Fault(FaultArguments {
