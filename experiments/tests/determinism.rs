@@ -304,9 +304,11 @@ impl Drawn {
             ("{ kind = 'uniform', keys = 4, reads = 0.5, value_bytes = 20 }", 60),
             ("{ kind = 'zipf', keys = 4, reads = 0.6, value_bytes = 20 }", 60),
             ("{ kind = 'clustered', keys = 4, hot_keys = 1, hot_share = 0.8, reads = 0.5, value_bytes = 20 }", 60),
+            ("{ kind = 'ycsb', records = 4, read = 0.4, update = 0.3, insert = 0.1, scan = 0.1, read_modify_write = 0.1, \
+              request_distribution = 'latest', scan_length = 2, value_bytes = { uniform = { from = 0, to = 40 } } }", 60),
             ("{ kind = 'visibility-probe', immediate = 0.5, range = '20ms', lead = '100ms', value_bytes = 20 }", 30),
         ]);
-        let sets = [
+        let mut sets = vec![
             format!("seed={seed}"),
             "duration=1200ms".to_owned(),
             "warmup=200ms".to_owned(),
@@ -345,10 +347,14 @@ impl Drawn {
                 "fault=[{crash}{{ at = '400ms', for = '500ms', partition = {{ {partition} }} }}]"
             ),
         ];
+        if route == "sticky" && gateways == 0 {
+            let moves = dice.one_of(&["", "client.move_after=5", "client.move_after=100ms"]);
+            sets.extend((!moves.is_empty()).then(|| moves.to_owned()));
+        }
         Self {
             overlap: r + w > n,
             keeps: crash.is_empty() || storage == "model",
-            sets: sets.to_vec(),
+            sets,
         }
     }
 }
