@@ -119,9 +119,7 @@ fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
     ctrlc(move || stop.stop())?;
-    let jobs = request
-        .jobs
-        .map_or_else(|| jobs(&sweep.backend), NonZeroUsize::get);
+    let jobs = jobs(&sweep.backend, request.jobs);
     let own = |cell: &Cell, seed| replay(request, Some(&cell.slug), Some(seed));
     let (samples, ended) = carry_out(sweep, (&folder, &record), jobs, &progress, &own);
     let said = say_sweep(&folder, &record, &samples, request.say);

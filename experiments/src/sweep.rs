@@ -9,6 +9,7 @@ use crate::record::{SweepFolder, SweepRecord};
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -16,11 +17,14 @@ use tidemark_observer::sweep::{Sample, Samples};
 use tidemark_proto::event::Milestone;
 use tidemark_proto::registry::{Options, find};
 
-/// How many runs are carried out at a time, if nobody says.
+/// How many runs are carried out at a time: as many as are asked for, or one a core, if they do not disturb each other.
 #[must_use]
-pub fn jobs(backend: &str) -> usize {
+pub fn jobs(backend: &str, asked: Option<NonZeroUsize>) -> usize {
     match backend {
-        "sim" => thread::available_parallelism().map_or(1, usize::from),
+        "sim" => asked.map_or_else(
+            || thread::available_parallelism().map_or(1, usize::from),
+            NonZeroUsize::get,
+        ),
         _ => 1,
     }
 }

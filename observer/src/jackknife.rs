@@ -49,8 +49,10 @@ pub fn student(freedom: usize) -> f64 {
     }
     // Cornish and Fisher's expansion about the normal quantile; from here on exact to four decimals.
     let (z, v) = (NORMAL, freedom as f64);
-    z + (z.powi(3) + z) / (4.0 * v)
-        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * v * v)
+    let (z3, z5, z7) = (z.powi(3), z.powi(5), z.powi(7));
+    z + (z3 + z) / (4.0 * v)
+        + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v.powi(2))
+        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * v.powi(3))
 }
 
 const NORMAL: f64 = 1.959_963_984_540_054;

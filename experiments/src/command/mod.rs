@@ -25,9 +25,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Carry out a plan and report what clients saw.
+    /// Carry out a plan, all its cells if it varies something, and report what clients saw.
     Run(run::Arguments),
-    /// Compute the figures of a run again, from the files in its folder.
+    /// Compute the figures of a run or a sweep again, from the files in its folder.
     Observe(observe::Arguments),
     /// Keep a cluster up to poke it by hand: with any gRPC client, with faults, with a report at the end.
     #[command(subcommand)]

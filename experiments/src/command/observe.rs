@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The run's folder.
+    /// The folder of a run or of a sweep.
     run: PathBuf,
     /// Print the figures as JSON.
     #[arg(long)]

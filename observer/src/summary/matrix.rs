@@ -55,12 +55,12 @@ fn row(cells: &[String; 5]) -> String {
     })
 }
 
-const WIDTHS: [usize; 5] = [28, 22, 18, 9, 19];
+const WIDTHS: [usize; 5] = [28, 23, 18, 8, 19];
 const SENTENCE_LINES: usize = 3;
 const MEANINGS: [&str; 5] = [
-    "stale      missed a write that was complete when the read started; t-staleness: for how long it had been",
+    "stale      reads that missed a write that was complete when they started; t-staleness: for how long",
     "available  operations that succeeded, of all that clients began",
-    "p50, p99   latency from the intended start, of all seeds' operations together; shares are means over seeds",
+    "p50, p99   latency from the intended start, of all seeds together; shares are means over seeds",
     "[ , ]      95 % interval over seeds; differences are taken seed by seed",
     "×, points  so many times as much; so many percentage points more",
 ];

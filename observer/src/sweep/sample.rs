@@ -87,7 +87,7 @@ impl Sample {
 pub const METRICS: [Metric; 10] = [
     Metric {
         said: Said::AsDifference,
-        ..share("availability", "available")
+        ..share("availability", "availability")
     },
     share("stale", "stale reads"),
     time("t_staleness_p99_ms", "t-staleness p99", "t_staleness", 0.99),

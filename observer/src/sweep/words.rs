@@ -1,7 +1,7 @@
 //! The figures of a sweep in words: the same in the page and in the terminal.
 
 use super::{Difference, Estimate, Said, SweepFigures, Unit, metric};
-use crate::report::words::{SPACE, bare, count, milliseconds, none, number, percent};
+use crate::report::words::{SPACE, bare, count, milliseconds, none, number};
 
 /// A figure with its interval.
 #[must_use]
@@ -12,8 +12,8 @@ pub fn estimate(estimate: &Estimate) -> String {
 /// A figure without its interval.
 #[must_use]
 pub fn value(estimate: &Estimate) -> String {
-    let said = match unit(estimate) {
-        Unit::Share => percent,
+    let said: fn(f64) -> String = match unit(estimate) {
+        Unit::Share => |share| format!("{}{SPACE}%", per_cent(share)),
         Unit::Milliseconds => milliseconds,
     };
     estimate.value.map_or_else(none, said)
@@ -22,7 +22,7 @@ pub fn value(estimate: &Estimate) -> String {
 /// The difference of two figures; of shares in percentage points.
 fn difference(estimate: &Estimate) -> String {
     let (said, name): (fn(f64) -> String, _) = match unit(estimate) {
-        Unit::Share => (|points| signed(points, bare), "points"),
+        Unit::Share => (|points| signed(points, per_cent), "points"),
         Unit::Milliseconds => (|ms| signed(ms, number), "ms"),
     };
     let value = estimate.value.map_or_else(none, said);
@@ -46,7 +46,10 @@ pub fn verdict(figures: &SweepFigures) -> Vec<String> {
         .flat_map(|axis| axis.cases.iter().skip(1).map(move |case| (axis, case)));
     let sentences = cases.map(|(axis, case)| {
         let of = |found: &&Difference| {
-            found.axis == axis.name && found.case == *case && found.among.is_none()
+            found.axis == axis.name
+                && found.case == *case
+                && found.among.is_none()
+                && found.difference.value.is_some()
         };
         let found = figures
             .differences
@@ -155,8 +158,18 @@ fn interval(estimate: &Estimate, end: impl Fn(f64) -> String) -> String {
 
 fn end(estimate: &Estimate) -> fn(f64) -> String {
     match unit(estimate) {
-        Unit::Share => bare,
+        Unit::Share => per_cent,
         Unit::Milliseconds => number,
+    }
+}
+
+/// A share in per cent; a small one to two decimals, because many seeds tell as much.
+fn per_cent(share: f64) -> String {
+    let is_small = (0.001..0.1).contains(&share);
+    if is_small {
+        number(share * 100.0)
+    } else {
+        bare(share)
     }
 }
 
