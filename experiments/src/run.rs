@@ -6,6 +6,7 @@
 )]
 
 use crate::backend::{ENTRIES, Progress, Run};
+use crate::command::exit::{Class, Classed as _};
 use crate::plan::{self, Cell, Plan, Sweep};
 use crate::record::{Folder, History, RunRecord, SweepFolder, SweepRecord};
 use crate::sweep::{carry_out, jobs};
@@ -88,7 +89,8 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
         backend.name,
         &plan,
         replay(request, request.cell.as_deref(), Some(plan.seed)),
-    )?;
+    )
+    .class(Class::File)?;
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
     // A second Ctrl-C is left to the system, should the first not help.
@@ -115,7 +117,8 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
 fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
     say_unhonoured(sweep.cells.iter().map(|cell| &cell.plan));
     let replayed = replay(request, None, request.seed);
-    let (folder, record) = SweepFolder::create(&request.out, sweep, request.history, replayed)?;
+    let (folder, record) =
+        SweepFolder::create(&request.out, sweep, request.history, replayed).class(Class::File)?;
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
     ctrlc(move || stop.stop())?;
@@ -145,10 +148,10 @@ fn say_unhonoured<'a>(plans: impl IntoIterator<Item = &'a Plan>) {
 /// Computes the figures of a run or a sweep that was made before, anew from its files, and says them.
 pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
     if let Some((folder, record)) = SweepFolder::open(path) {
-        let samples = folder.samples(&record)?;
+        let samples = folder.samples(&record).class(Class::File)?;
         return say_sweep(&folder, &record, &samples, how);
     }
-    let (folder, record) = Folder::open(path)?;
+    let (folder, record) = Folder::open(path).class(Class::File)?;
     say(&folder, &record, how)
 }
 
@@ -159,7 +162,7 @@ fn say_sweep(
     samples: &Samples,
     how: Say,
 ) -> anyhow::Result<()> {
-    let figures = folder.analyse(record, samples)?;
+    let figures = folder.analyse(record, samples).class(Class::File)?;
     match how {
         Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
         Say::Text => print(&summary::matrix(&figures, &record.manifest, style())),
@@ -168,7 +171,7 @@ fn say_sweep(
 
 /// Computes the figures of a run, and says them.
 pub(crate) fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Result<()> {
-    let (figures, prediction) = folder.analyse(record)?;
+    let (figures, prediction) = folder.analyse(record).class(Class::File)?;
     match how {
         Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
         Say::Text => {

@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use boon::{Compiler, Schemas};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tidemark::backend;
-use tidemark::plan::{Plan, builtin, load, to_toml};
+use tidemark::plan::text::{explained, starter};
+use tidemark::plan::{Plan, aside, builtin, load, schema, to_toml};
 
 #[test]
 fn every_built_in_plan_resolves_and_prints_as_a_plan_that_is_the_same() {
@@ -17,20 +19,104 @@ fn every_built_in_plan_resolves_and_prints_as_a_plan_that_is_the_same() {
         for backend in backend::ENTRIES {
             let (short, plan) = load(name, backend.name, &[]).unwrap();
             assert_eq!((short.as_str(), &plan.question), (name, &question));
-            let text = to_toml(&plan).unwrap();
-            let again = folder.path().join(format!("{name}.toml"));
-            fs::write(&again, &text).unwrap();
-            let (short, again) = load(again.to_str().unwrap(), backend.name, &[])
-                .unwrap_or_else(|error| panic!("{name} does not load again: {error:#}\n{text}"));
-            assert_eq!(short, name);
-            assert_eq!(
-                value(&again),
-                value(&plan),
-                "{name} changed when it was printed"
-            );
-            let resolved = plan.clone().resolve().unwrap();
-            assert_eq!(value(&resolved), value(&plan), "{name} is not yet resolved");
+            for text in [
+                to_toml(&plan).unwrap(),
+                explained(&plan, &toml::Table::new()).unwrap(),
+            ] {
+                let again = folder.path().join(format!("{name}.toml"));
+                fs::write(&again, &text).unwrap();
+                let (short, again) = load(again.to_str().unwrap(), backend.name, &[])
+                    .unwrap_or_else(|error| panic!("{name} does not load again: {error}\n{text}"));
+                assert_eq!(short, name);
+                assert_eq!(
+                    value(&again),
+                    value(&plan),
+                    "{name} changed when it was printed"
+                );
+            }
         }
+    }
+}
+
+#[test]
+fn a_plan_that_is_shown_says_of_every_key_what_it_means() {
+    for (name, _) in builtin() {
+        let shown = explained(&good(name, &[]), &toml::Table::new()).unwrap();
+        for line in shown.lines().filter(|line| !line.is_empty()) {
+            assert!(line.contains(" # "), "{name}: no meaning in: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_new_plan_loads_and_is_a_variant_of_the_quickstart() {
+    let files = Files::new();
+    let text = starter("mine").unwrap();
+    let path = files.write("mine.toml", &text);
+    let mut mine = value(&good(&path, &[]));
+    let mut quickstart = value(&good("quickstart", &[]));
+    assert_eq!(mine["fault"][0]["crash"], json!("n2"));
+    for plan in [&mut mine, &mut quickstart] {
+        for own in ["question", "seed", "fault"] {
+            plan.as_object_mut().unwrap().remove(own);
+        }
+    }
+    assert_eq!(mine, quickstart);
+
+    // Every value that is offered can be taken, and is that of the quickstart.
+    let (head, offered) = text.split_once("# The values of the quickstart").unwrap();
+    let (offered, _) = offered.split_once("# Lists are taken whole").unwrap();
+    let offered = offered.lines().skip(1);
+    let offered = offered.map(|line| line.strip_prefix("# ").unwrap_or(line));
+    let taken = format!("{head}\n{}", offered.collect::<Vec<_>>().join("\n"));
+    let mut taken = value(&good(&files.write("taken.toml", &taken), &[]));
+    let mut quickstart = value(&good("quickstart", &[]));
+    for plan in [&mut taken, &mut quickstart] {
+        for own in ["question", "seed"] {
+            plan.as_object_mut().unwrap().remove(own);
+        }
+    }
+    assert_eq!(taken, quickstart);
+}
+
+#[test]
+fn the_schema_takes_every_plan_and_refuses_what_is_wrong() {
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    compiler.add_resource("plan.json", schema::file()).unwrap();
+    let schema = compiler.compile("plan.json", &mut schemas).unwrap();
+    let read = |text: &str| -> Value {
+        let table: toml::Table = text.parse().unwrap();
+        serde_json::to_value(table).unwrap()
+    };
+    let check = |name: &str, text: &str| {
+        let valid = schemas.validate(&read(text), schema);
+        assert!(valid.is_ok(), "{name}: {:#}", valid.unwrap_err());
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+    for (name, _) in builtin() {
+        check(
+            name,
+            &fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap(),
+        );
+        check(
+            name,
+            &explained(&good(name, &[]), &aside(name, &[]).unwrap()).unwrap(),
+        );
+    }
+    check("starter", &starter("mine").unwrap());
+    for wrong in [
+        "question = 'Why?'",
+        "extends = 'quickstart'\nduratoin = '1s'",
+        "extends = 'quickstart'\n[replication]\nkind = 'stict'",
+        "extends = 'quickstart'\n[replication]\nq = 3",
+        "extends = 'quickstart'\n[client]\nrate = 0",
+        "extends = 'quickstart'\n[[fault]]\nat = '1s'",
+        "extends = 'quickstart'\n[[fault]]\nat = '1s'\nfor = '2 s'\nloss = 0.5",
+        "extends = 'quickstart'\n[[fault]]\nat = '1s'\ncrash = 'n1'\nfor = '2s'",
+        "extends = 'quickstart'\n[[network]]\nat = '1s'\nfor = '2s'\nloss = 0.5",
+        "extends = 'quickstart'\n[[network]]\nlatency = { normal = '2s' }",
+    ] {
+        assert!(schemas.validate(&read(wrong), schema).is_err(), "{wrong}");
     }
 }
 

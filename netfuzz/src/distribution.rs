@@ -175,28 +175,30 @@ impl TryFrom<Law> for Distribution {
     type Error = OptionError;
 
     fn try_from(law: Law) -> Result<Self, OptionError> {
+        // Serde passes on nothing but the text, so it begins with the option that is wrong.
         let refuse = |reason| Err(OptionError::new(reason));
         match &law {
             Law::Uniform { from, to } if from > to => {
                 refuse(format!("uniform.from is {from}, but uniform.to is {to}"))
             }
             Law::Pareto { scale, .. } if scale.0.is_zero() => {
-                refuse("pareto.scale is 0s, but must be above zero".to_owned())
+                refuse("pareto.scale is 0s, but must be above 0".to_owned())
             }
             Law::Pareto { shape, .. } if !(*shape > 0.0 && shape.is_finite()) => {
-                refuse(format!("pareto.shape is {shape}, but must be above zero"))
+                refuse(format!("pareto.shape is {shape}, but must be above 0"))
             }
             Law::Mixture(parts) => {
-                let weights = || parts.iter().map(|part| part.weight);
-                if let Some(weight) = weights().find(|weight| !(0.0..=1.0).contains(weight)) {
+                let mut weights = parts.iter().map(|part| part.weight).enumerate();
+                if let Some((i, weight)) = weights.find(|(_, one)| !(0.0..=1.0).contains(one)) {
                     return refuse(format!(
-                        "a weight of a mixture is {weight}, but must be from 0 to 1"
+                        "mixture[{i}].weight is {weight}, but must be from 0 to 1"
                     ));
                 }
-                let sum: f64 = weights().sum();
+                let sum: f64 = parts.iter().map(|part| part.weight).sum();
                 if (sum - 1.0).abs() > 1e-6 {
                     return refuse(format!(
-                        "the weights of a mixture sum to {sum}, but must sum to 1"
+                        "mixture has weights that sum to {}, but must sum to 1",
+                        (sum * 1e9).round() / 1e9
                     ));
                 }
                 Ok(Self(law))
@@ -366,7 +368,7 @@ mod tests {
             ),
             (
                 json!({ "mixture": [{ "weight": 2.0, "constant": "1ms" }] }),
-                "mixture is 2",
+                "mixture[0].weight is 2",
             ),
             (
                 json!({ "mixture": [{ "weight": 1.0, "constant": "1ms", "exponential": "1ms" }] }),

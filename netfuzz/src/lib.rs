@@ -19,4 +19,4 @@ pub mod timer;
 pub use distribution::Distribution;
 pub use fate::{Fate, RuleSet};
 pub use schedule::{LaneId, Network};
-pub use spec::{RuleSpec, Spec, SpecError};
+pub use spec::{Part, RuleSpec, Spec, SpecError};

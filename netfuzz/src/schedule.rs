@@ -5,14 +5,14 @@ use crate::fate::{Fate, RuleSet};
 use crate::packet::{Packet, travel};
 use crate::rule::{ENTRIES, Period, Rule, Setting};
 use crate::selector::{Links, Selector};
-use crate::spec::{RuleSpec, Spec, SpecError};
+use crate::spec::{Part, RuleSpec, Spec, SpecError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_proto::event::{Direction, FaultSpan, Passage};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Method;
-use tidemark_proto::registry::find;
+use tidemark_proto::registry::{OptionError, find};
 use tidemark_proto::span::Span;
 
 /// Tells what becomes of every message of a run.
@@ -37,36 +37,43 @@ impl Network {
     pub fn new(seed: u64, spec: &Spec) -> Result<Self, SpecError> {
         if !(spec.time_scale > 0.0 && spec.time_scale.is_finite()) {
             return Err(SpecError {
+                part: None,
                 rule: "network".to_owned(),
-                reason: format!("time_scale is {}, but must be above zero", spec.time_scale),
+                error: OptionError::new(format!(
+                    "time_scale is {}, but must be above 0",
+                    spec.time_scale
+                )),
             });
         }
         let mut rules: Vec<Placed> = Vec::new();
-        let listed = (spec.network.iter().map(|rule| (rule, Part::Network)))
-            .chain(spec.fault.iter().map(|rule| (rule, Part::Fault)));
+        let network = spec.network.iter().enumerate();
+        let fault = spec.fault.iter().enumerate();
+        let listed = (network.map(|(place, rule)| (rule, Part::Network, place)))
+            .chain(fault.map(|(place, rule)| (rule, Part::Fault, place)));
         let mut numbers = BTreeMap::<&str, usize>::new();
-        for (rule, part) in listed {
+        for (rule, part, place) in listed {
             let number = numbers.entry(&rule.kind).or_default();
             *number += 1;
             let name = rule
                 .name
                 .clone()
                 .unwrap_or_else(|| format!("{}-{number}", rule.kind));
-            let refuse = |reason| SpecError {
+            let refuse = |error| SpecError {
+                part: Some((part, place)),
                 rule: format!("{part} {name:?}"),
-                reason,
+                error,
             };
             if rules.len() == RuleSet::LIMIT {
-                return Err(refuse(format!(
-                    "it is one rule too many; the limit is {}",
-                    RuleSet::LIMIT
-                )));
+                let reason = format!("it is one rule too many; the limit is {}", RuleSet::LIMIT);
+                return Err(refuse(OptionError::new(reason)));
             }
             if name.is_empty() || name.contains('+') {
-                return Err(refuse("a name is not empty and has no + in it".to_owned()));
+                let reason = format!("name is {name:?}, but must not be empty or have a + in it");
+                return Err(refuse(OptionError::of("name", reason)));
             }
             if rules.iter().any(|other| other.name == name) {
-                return Err(refuse("another rule has the same name".to_owned()));
+                let reason = format!("name is {name:?}, but another rule has the same name");
+                return Err(refuse(OptionError::of("name", reason)));
             }
             let placed = Placed::new(name.clone(), part, rule, spec).map_err(refuse)?;
             rules.push(placed);
@@ -270,7 +277,7 @@ struct Placed {
 }
 
 impl Placed {
-    fn new(name: String, part: Part, spec: &RuleSpec, all: &Spec) -> Result<Self, String> {
+    fn new(name: String, part: Part, spec: &RuleSpec, all: &Spec) -> Result<Self, OptionError> {
         let scale = |time| Span(time).scaled(all.time_scale).0;
         let period = match (part, spec.period) {
             (Part::Network, None) => Period::ALWAYS,
@@ -279,18 +286,32 @@ impl Placed {
                 until: scale(period.until),
             },
             (Part::Network, Some(_)) => {
-                return Err("it has at, but the base network is always in force".to_owned());
+                let reason = "the base network is always in force; what comes and goes is a fault";
+                return Err(OptionError::of("at", reason));
             }
-            (Part::Fault, None) => return Err("at is missing: when does it begin".to_owned()),
+            (Part::Fault, None) => {
+                return Err(OptionError::new("at is missing: when does it begin"));
+            }
         };
         spec.selector.check(&all.participants)?;
-        let entry = find("rule", ENTRIES, &spec.kind).map_err(|error| error.to_string())?;
+        let entry = find("rule", ENTRIES, &spec.kind)
+            .map_err(|error| OptionError::new(error.to_string()))?;
         let setting = Setting {
             participants: &all.participants,
             time_scale: all.time_scale,
         };
-        let rule = (entry.build.rule)(&spec.options, setting)
-            .map_err(|error| format!("{}: {error}", spec.kind))?;
+        let within = |error: OptionError| OptionError {
+            option: Some(match error.option {
+                Some(option) => format!("{}.{option}", spec.kind),
+                None => spec.kind.clone(),
+            }),
+            reason: error.reason,
+        };
+        let rule = (entry.build.rule)(&spec.options, setting).map_err(within)?;
+        if part == Part::Fault && !spec.selector.concerns_any(rule.as_ref(), &all.participants) {
+            let reason = format!("{} concerns no link: nothing would happen", spec.kind);
+            return Err(OptionError::of(&spec.kind, reason));
+        }
         Ok(Self {
             name,
             part,
@@ -308,21 +329,6 @@ impl Placed {
                 format!("{} ({links})", self.rule.about())
             }
         }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Network,
-    Fault,
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Network => "network",
-            Self::Fault => "fault",
-        })
     }
 }
 

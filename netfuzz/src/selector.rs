@@ -1,6 +1,7 @@
 //! Which messages a rule concerns: by link, method, direction, chance and number.
 
 use crate::draw::Draw;
+use crate::rule::Rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use std::str::FromStr;
 use tidemark_proto::event::Direction;
 use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::message::Method;
+use tidemark_proto::registry::OptionError;
 
 /// Which messages a rule concerns. Each option narrows the choice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,26 +52,44 @@ impl Selector {
             && self.probability.is_none_or(|share| draw.happens(share))
     }
 
+    /// Whether it chooses a link between participants on which the rule does anything.
+    #[must_use]
+    pub fn concerns_any(&self, rule: &dyn Rule, participants: &[NodeId]) -> bool {
+        let concerns = |from: NodeId, to: NodeId| {
+            from != to
+                && self.links.contains(from, to)
+                && (rule.concerns(from, to) || rule.concerns(to, from))
+        };
+        let to_any = |from: &NodeId| participants.iter().any(|to| concerns(*from, *to));
+        participants.iter().any(to_any)
+    }
+
     /// Refuses what can select nothing among these participants.
     ///
     /// # Errors
     /// What is wrong, with its value and the choices.
-    pub fn check(&self, participants: &[NodeId]) -> Result<(), String> {
+    pub fn check(&self, participants: &[NodeId]) -> Result<(), OptionError> {
         if let Links::Listed(patterns) = &self.links {
-            for end in patterns.iter().flat_map(|link| [link.from, link.to]) {
-                end.check(participants)
-                    .map_err(|reason| format!("links: {reason}"))?;
+            for (place, link) in patterns.iter().enumerate() {
+                for end in [link.from, link.to] {
+                    end.check(participants)
+                        .map_err(|reason| OptionError::of(format!("links[{place}]"), reason))?;
+                }
             }
         }
-        for method in self.methods.iter().flatten() {
+        for (place, method) in self.methods.iter().flatten().enumerate() {
             if !method.starts_with('/') {
                 method.parse::<Method>().map_err(|error| {
-                    format!("methods: {error}, or a path like /package.Service/Method")
+                    let reason = format!("{error}, or a path like /package.Service/Method");
+                    OptionError::of(format!("methods[{place}]"), reason)
                 })?;
             }
         }
         if self.every == Some(0) {
-            return Err("every is 0, but must be 1 or more".to_owned());
+            return Err(OptionError::of(
+                "every",
+                "every is 0, but must be 1 or more",
+            ));
         }
         self.probability
             .map_or(Ok(()), |share| check_probability("probability", share))
@@ -161,7 +181,7 @@ impl TryFrom<Value> for Links {
 }
 
 /// Directed links by their ends: `n1 -> n2`, `n3 -> *`, `c* -> n1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LinkPattern {
     /// Where they begin.
@@ -181,6 +201,25 @@ impl LinkPattern {
 impl fmt::Display for LinkPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} -> {}", self.from, self.to)
+    }
+}
+
+impl JsonSchema for LinkPattern {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "LinkPattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "link",
+            "pattern": r"^\s*(\*|[ngc](\*|[1-9][0-9]*))\s*->\s*(\*|[ngc](\*|[1-9][0-9]*))\s*$",
+            "title": "a link like \"n1 -> n2\", \"n3 -> *\" or \"c* -> n1\""
+        })
     }
 }
 
@@ -288,9 +327,18 @@ pub fn check_participant(id: NodeId, participants: &[NodeId]) -> Result<(), Stri
     if participants.contains(&id) {
         return Ok(());
     }
+    let [nodes, gateways, clients] = [Role::Node, Role::Gateway, Role::Client].map(|role| {
+        let some: Vec<_> = (participants.iter().filter(|one| one.role() == role)).collect();
+        match some[..] {
+            [] => String::new(),
+            [only] => format!(", {only}"),
+            [first, .., last] => format!(", {first} to {last}"),
+        }
+    });
+    let choices = [nodes, gateways, clients].concat();
     Err(format!(
         "there is no {id}; choose among: {}",
-        joined(participants)
+        choices.trim_start_matches(", ")
     ))
 }
 
@@ -298,12 +346,12 @@ pub fn check_participant(id: NodeId, participants: &[NodeId]) -> Result<(), Stri
 ///
 /// # Errors
 /// The option's name, its value and its bounds.
-pub fn check_probability(name: &str, value: f64) -> Result<(), String> {
+pub fn check_probability(name: &str, value: f64) -> Result<(), OptionError> {
     if (0.0..=1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{name} is {value}, but must be from 0 to 1"))
+        return Ok(());
     }
+    let reason = format!("{name} is {value}, but must be from 0 to 1");
+    Err(OptionError::of(name, reason))
 }
 
 /// The names with commas between them.
@@ -385,7 +433,7 @@ mod tests {
         for (selector, parts) in [
             (
                 json!({ "links": ["n9 -> n1"] }),
-                ["links: there is no n9", "n1, n2, c1"],
+                ["there is no n9", "n1 to n2, c1"],
             ),
             (
                 json!({ "methods": ["Stor"] }),
@@ -397,7 +445,7 @@ mod tests {
                 ["probability is 1.5", "from 0 to 1"],
             ),
         ] {
-            let error = read(selector).check(&[N1, N2, C1]).unwrap_err();
+            let error = read(selector).check(&[N1, N2, C1]).unwrap_err().to_string();
             assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         }
         for links in [

@@ -1,11 +1,13 @@
 //! The rules as a plan writes them: what `[[network]]` and `[[fault]]` say, and the form in which they reach the proxy.
 
-use crate::rule::{ENTRIES, Period};
+use crate::rule::{Build, ENTRIES, Period};
 use crate::selector::Selector;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::fmt;
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{OptionError, Options, find};
+use tidemark_proto::registry::{Entry, OptionError, Options, find, schema};
 use tidemark_proto::span::Span;
 
 /// What a network is built from.
@@ -55,6 +57,37 @@ pub struct RuleSpec {
 }
 
 impl RuleSpec {
+    /// The JSON Schemas of a rule's table in that part of a plan, one for each kind of rule.
+    #[must_use]
+    pub fn schemas(part: Part) -> Vec<Schema> {
+        let branch = |entry: &Entry<Build>| {
+            let mut table = schema::<Table>();
+            let options = (entry.schema)();
+            let about = entry.about;
+            let value = match entry.build.shorthand {
+                None => options.to_value(),
+                Some(option) => {
+                    let short = options.pointer(&format!("/properties/{option}")).cloned();
+                    json!({ "anyOf": [short, options] })
+                }
+            };
+            table.remove("title");
+            table.insert("description".to_owned(), about.into());
+            table.insert("additionalProperties".to_owned(), false.into());
+            let mut required = vec![entry.name];
+            let keys = table.get_mut("properties").and_then(Value::as_object_mut);
+            let keys = keys.expect("a rule's table has keys");
+            keys.insert(entry.name.to_owned(), value);
+            match part {
+                Part::Network => TIMES.iter().for_each(|key| drop(keys.shift_remove(*key))),
+                Part::Fault => required.push(TIMES[0]),
+            }
+            table.insert("required".to_owned(), required.into());
+            table
+        };
+        ENTRIES.iter().map(branch).collect()
+    }
+
     /// The same rule with every default of its options written out.
     ///
     /// # Errors
@@ -69,30 +102,55 @@ impl RuleSpec {
     }
 }
 
+/// Where a rule stands in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Among the weather of every day.
+    Network,
+    /// Among what goes wrong.
+    Fault,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network => "network",
+            Self::Fault => "fault",
+        })
+    }
+}
+
 /// A rule that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{rule}: {reason}")]
+#[error("{rule}: {error}")]
 pub struct SpecError {
+    /// Where it stands, and how many rules stand before it there; none: it is about the network as a whole.
+    pub part: Option<(Part, usize)>,
     /// Which rule: `network "peer legs"`.
     pub rule: String,
-    /// What is wrong with it.
-    pub reason: String,
+    /// Which of its options is wrong, and why.
+    pub error: OptionError,
 }
 
 /// A rule's table in a plan.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 struct Table {
+    /// What results call it; no two rules have the same name. Absent: the kind and a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// When it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Span>,
+    /// How long it is in force; `until` says the same by its end.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     length: Option<Span>,
+    /// When it ends; `for` says the same by its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Span>,
     #[serde(flatten)]
     selector: Selector,
     #[serde(flatten)]
+    #[schemars(skip)]
     rule: Options,
 }
 
@@ -102,10 +160,19 @@ impl Table {
             (None, None, None) => return Ok(None),
             (Some(at), Some(length), None) => (at, Span(at.0.saturating_add(length.0))),
             (Some(at), None, Some(until)) => (at, until),
-            _ => return Err("give at, and exactly one of: for, until".to_owned()),
+            (None, _, _) => return Err("at is missing: when does it begin".to_owned()),
+            (Some(_), None, None) => {
+                return Err(
+                    "for is missing: how long is it in force; until would do as well".to_owned(),
+                );
+            }
+            (Some(_), Some(_), Some(_)) => {
+                return Err("for and until are both given; choose one of them".to_owned());
+            }
         };
         if until <= from {
-            return Err(format!("it is in force from {from} until {until}: never"));
+            let key = if self.until.is_some() { "until" } else { "for" };
+            return Err(format!("{key} ends it at {until}, but it begins at {from}"));
         }
         Ok(Some(Period {
             from: from.0,
@@ -175,12 +242,13 @@ fn unscaled() -> f64 {
     1.0
 }
 
+/// The keys that only a fault has; it must have the first.
+const TIMES: [&str; 3] = ["at", "for", "until"];
 const KEYS: &str = "name, at, for, until, links, methods, direction, probability, every";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_rule_is_read_as_it_is_written() {
@@ -228,17 +296,15 @@ mod tests {
                 json!({ "latency": "5ms" }),
                 "latency is \"5ms\", but must be a table",
             ),
+            (json!({ "loss": 1, "for": "1s" }), "at is missing"),
+            (json!({ "loss": 1, "at": "1s" }), "for is missing"),
             (
-                json!({ "loss": 1, "for": "1s" }),
-                "give at, and exactly one of: for, until",
-            ),
-            (
-                json!({ "loss": 1, "at": "1s" }),
-                "exactly one of: for, until",
+                json!({ "loss": 1, "at": "1s", "for": "1s", "until": "2s" }),
+                "for and until are both given",
             ),
             (
                 json!({ "loss": 1, "at": "1s", "until": "1s" }),
-                "from 1s until 1s: never",
+                "until ends it at 1s, but it begins at 1s",
             ),
             (
                 json!({ "loss": 1, "at": "soon", "for": "1s" }),

@@ -8,6 +8,7 @@ use crate::replication::{self, Replication};
 use crate::request::{Reply, Request, Ticket};
 use crate::storage::{Kept, Storage};
 use crate::versioning::{self, Versioning};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidemark_proto::event::Event;
@@ -75,22 +76,28 @@ pub struct Config {
 }
 
 /// What a client can make a node hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Requests coordinated at once; one more is refused. Too few: refusals under load; too many: memory and latency.
+    #[schemars(range(min = 1))]
     pub requests: u32,
     /// A key's length in bytes.
+    #[schemars(range(min = 1))]
     pub key_bytes: u32,
     /// A value's length in bytes.
+    #[schemars(range(min = 1))]
     pub value_bytes: u32,
     /// Versions held of a key at once; a put that adds one more is refused. Too few: writers that never read are shut
     /// out; too many: reads that grow without end.
+    #[schemars(range(min = 1))]
     pub siblings: u32,
     /// Keys for which a coordinator that holds no replica keeps a counter; beyond it, it begins a new epoch. Too few:
     /// clocks with many actors; too many: memory.
+    #[schemars(range(min = 1))]
     pub counters: u32,
     /// Inputs that wait for the node, and messages that wait for a peer link; beyond it messages are dropped and noted.
+    #[schemars(range(min = 1))]
     pub queue: u32,
 }
 

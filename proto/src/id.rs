@@ -298,8 +298,9 @@ impl JsonSchema for NodeId {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "format": "participant",
             "pattern": "^[ngc][1-9][0-9]*$",
-            "description": "a participant: a node n1, a gateway g1, a client c1"
+            "title": "a participant: a node like \"n1\", a gateway like \"g1\", a client like \"c1\""
         })
     }
 }

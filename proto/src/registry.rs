@@ -1,5 +1,6 @@
 //! The shape of a seam: a list of strategies, each with a name, what it is for, what it promises, and how to build it.
 
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,9 +62,9 @@ impl Promise {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct OptionError {
-    /// The option that is wrong; none: no single one is. Within a table that is an option: `latency.mixture`.
+    /// The option that is wrong; none: no single one is. Within a table that is an option: `mixture[0].weight`.
     pub option: Option<String>,
-    /// What is wrong with it.
+    /// What is wrong with it; begins with the option's name if it has a value: `w is 4, but n is 3; choose 1 to 3`.
     pub reason: String,
 }
 
@@ -121,8 +122,10 @@ pub fn find<'a, B>(
 /// # Errors
 /// A field is unknown, missing or of the wrong type; the error names it.
 pub fn parse<T: DeserializeOwned>(options: &Options) -> Result<T, OptionError> {
-    T::deserialize(Value::Object(options.clone()))
-        .map_err(|error| OptionError::new(error.to_string()))
+    serde_path_to_error::deserialize(Value::Object(options.clone())).map_err(|error| OptionError {
+        option: (error.path().iter().next().is_some()).then(|| error.path().to_string()),
+        reason: error.inner().to_string(),
+    })
 }
 
 /// The options with every default written out: what an [`Entry`] has as `resolve`.
@@ -139,8 +142,13 @@ pub fn resolve<T: DeserializeOwned + Serialize>(options: &Options) -> Result<Opt
     }
 }
 
-/// The JSON Schema of a strategy's options: what an [`Entry`] has as `schema`.
+/// The JSON Schema of a strategy's options: what an [`Entry`] has as `schema`. It stands by itself, but for types that
+/// contain themselves.
 #[must_use]
 pub fn schema<T: JsonSchema>() -> Schema {
-    schemars::schema_for!(T)
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>()
 }

@@ -110,8 +110,9 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": r"^\d+(\.\d+)?(ns|us|µs|ms|s|m|h)$",
-            "description": "a length of time, like \"1.05ms\""
+            "format": "span",
+            "pattern": r"^\d+(\.\d+)?(ns|us|ms|s|m|h)$",
+            "title": "a length of time like \"500ms\" or \"20s\""
         })
     }
 }

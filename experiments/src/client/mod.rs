@@ -7,7 +7,7 @@ mod options;
 mod route;
 mod value;
 
-pub use options::ClientOptions;
+pub use options::{ClientOptions, MoveAfter};
 pub use route::Route;
 
 use crate::plan::Plan;

@@ -1,19 +1,20 @@
 //! Who asks, how often, of whom, and how a client writes.
 
 use super::route::Route;
-use anyhow::ensure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidemark_proto::span::Span;
 
 /// The plan's table `client`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientOptions {
     /// How many clients there are: c1 …
+    #[schemars(range(min = 1, max = 1_000))]
     pub count: u16,
     /// Arrivals per second, all clients together, whatever becomes of them (open loop).
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 10_000_000))]
     pub rate: f64,
     /// How they are spaced.
     #[serde(default)]
@@ -31,6 +32,7 @@ pub struct ClientOptions {
     pub timeout: Span,
     /// How often an operation that failed is sent again, under the same operation id.
     #[serde(default)]
+    #[schemars(range(max = 100))]
     pub retries: u32,
     /// How long a client waits before it sends again.
     #[serde(default = "default_backoff")]
@@ -57,7 +59,7 @@ pub enum MoveAfter {
 }
 
 /// How arrivals are spaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
     /// Exponentially.
@@ -68,7 +70,7 @@ pub enum Arrivals {
 }
 
 /// Which context a write carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Update {
     /// That of a read just before it: read, reconcile, write back.
@@ -81,7 +83,7 @@ pub enum Update {
 }
 
 /// What a client does about siblings that a read shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reconcile {
     /// Its next write supersedes them.
@@ -92,42 +94,6 @@ pub enum Reconcile {
 }
 
 impl ClientOptions {
-    /// Checks every option that has bounds.
-    pub fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (1..=MOST_CLIENTS).contains(&self.count),
-            "client.count is {}; choose 1 to {MOST_CLIENTS}",
-            self.count
-        );
-        ensure!(
-            self.rate.is_finite() && self.rate > 0.0,
-            "client.rate is {}, but must be above 0",
-            self.rate
-        );
-        ensure!(
-            !self.timeout.0.is_zero(),
-            "client.timeout is 0: nothing would ever be answered"
-        );
-        ensure!(
-            self.retries <= MOST_RETRIES,
-            "client.retries is {}; at most {MOST_RETRIES}",
-            self.retries
-        );
-        ensure!(
-            self.move_after.is_none() || self.route == Route::Sticky,
-            "client.move_after is for clients that stay with a node: client.route is not \"sticky\""
-        );
-        ensure!(
-            ![
-                Some(MoveAfter::Requests(0)),
-                Some(MoveAfter::Time(Span(Duration::ZERO)))
-            ]
-            .contains(&self.move_after),
-            "client.move_after is 0, but a client stays for a request or for a time"
-        );
-        Ok(())
-    }
-
     /// Stretches every time, and thins the arrivals by as much.
     pub fn stretch(&mut self, scale: f64) {
         self.rate /= scale;
@@ -147,6 +113,3 @@ fn default_timeout() -> Span {
 fn default_backoff() -> Span {
     Span(Duration::from_millis(20))
 }
-
-const MOST_CLIENTS: u16 = 1_000;
-const MOST_RETRIES: u32 = 100;

@@ -7,6 +7,7 @@ use crate::request::below;
 use bytes::Bytes;
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidemark_node::chance;
@@ -15,7 +16,7 @@ use tidemark_node::replica::partitioner;
 use tidemark_proto::id::NodeId;
 
 /// A way of choosing the node to ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Route {
     /// Each client has one node and stays with it; with `move_after`, for a while.

@@ -1,5 +1,6 @@
 //! Talks to the cluster that is up.
 
+use crate::command::exit::{Class, Classed as _};
 use crate::record::ClusterRecord;
 use anyhow::{Context as _, anyhow};
 use std::path::Path;
@@ -42,11 +43,11 @@ fn call<T>(
     out: &Path,
     ask: impl AsyncFnOnce(ClusterClient<Channel>) -> Result<Response<T>, Status>,
 ) -> anyhow::Result<T> {
-    let up = ClusterRecord::read(out)?;
+    let up = ClusterRecord::read(out).class(Class::Cluster)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let reply: anyhow::Result<_> = runtime.block_on(async {
         let endpoint = Endpoint::from_shared(format!("http://{}", up.control))?;
         let channel = endpoint.connect_timeout(CONNECTED_WITHIN).connect().await;
         let channel = channel.with_context(|| {
@@ -58,7 +59,8 @@ fn call<T>(
         let reply = ask(ClusterClient::new(channel)).await;
         let reply = reply.map_err(|status| anyhow!("{}", status.message()))?;
         Ok(reply.into_inner())
-    })
+    });
+    reply.class(Class::Cluster)
 }
 
 const CONNECTED_WITHIN: Duration = Duration::from_secs(2);

@@ -1,5 +1,6 @@
 //! `tidemark get`, `put`, `delete`: one operation, asked by hand.
 
+use super::exit::{Class, Classed as _};
 use crate::hand::answer::{Asked, Length, decode};
 use crate::hand::place::Place;
 use crate::run::print;
@@ -136,13 +137,9 @@ fn ask(kind: Kind, key: String, call: Call, asking: &Asking) -> anyhow::Result<E
         timeout: asking.timeout.map(|timeout| timeout.0),
         call,
     };
-    let line = match runtime.block_on(asking.place.dial()) {
-        Ok(line) => line,
-        Err(error) => {
-            eprintln!("tidemark: {error:#}");
-            return Ok(ExitCode::from(FAILED));
-        }
-    };
+    let line = runtime
+        .block_on(asking.place.dial())
+        .class(Class::Cluster)?;
     let reply = runtime.block_on(line.ask(request));
     let asked = Asked { kind, key, reply };
     let length = if asking.full {
@@ -151,10 +148,10 @@ fn ask(kind: Kind, key: String, call: Call, asking: &Asking) -> anyhow::Result<E
         Length::Cut
     };
     let code = match asked.outcome() {
-        Some(Outcome::Ok) => 0,
-        Some(Outcome::Failed) => FAILED,
-        Some(Outcome::Unknown) => UNKNOWN,
-        None => NOT_FOUND,
+        Some(Outcome::Ok) => ExitCode::SUCCESS,
+        Some(Outcome::Failed) => Class::Cluster.into(),
+        Some(Outcome::Unknown) => Class::Unknown.into(),
+        None => Class::NotFound.into(),
     };
     if asking.json {
         print(&format!("{:#}\n", asked.json()))?;
@@ -163,7 +160,7 @@ fn ask(kind: Kind, key: String, call: Call, asking: &Asking) -> anyhow::Result<E
     } else {
         eprint!("tidemark: {}", asked.text(length));
     }
-    Ok(ExitCode::from(code))
+    Ok(code)
 }
 
 fn context(argument: Option<&str>) -> anyhow::Result<Bytes> {
@@ -183,10 +180,3 @@ fn read_stdin() -> anyhow::Result<Vec<u8>> {
         .context("standard input")?;
     Ok(bytes)
 }
-
-/// It did not happen.
-const FAILED: u8 = 6;
-/// A write that may have happened, or may still.
-const UNKNOWN: u8 = 7;
-/// The key holds no value.
-const NOT_FOUND: u8 = 8;

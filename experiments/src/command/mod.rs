@@ -2,10 +2,12 @@
 
 mod cluster;
 mod completions;
+pub mod exit;
 mod kv;
 mod list;
 mod man;
 mod observe;
+mod plan;
 mod plan_name;
 mod process;
 mod run;
@@ -17,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How stale is a weakly consistent store? The same plan runs on real processes and in a deterministic simulator.
 #[derive(Parser)]
-#[command(name = "tidemark", version, about, propagate_version = true)]
+#[command(name = "tidemark", version, about, propagate_version = true, after_help = exit::HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +42,8 @@ enum Command {
     Delete(kv::Delete),
     /// Read and write in one session, which remembers the contexts of what it read.
     Shell(shell::Arguments),
+    /// Check a plan, show all of it, print its schema, begin a new one.
+    Plan(plan::Arguments),
     /// List the built-in plans and the strategies of every seam.
     List,
     /// Print the completions for a shell.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::execute(arguments),
         Command::Observe(arguments) => observe::execute(&arguments),
         Command::Cluster(command) => cluster::execute(command),
+        Command::Plan(arguments) => plan::execute(&arguments),
         Command::Get(arguments) => kv::get(arguments),
         Command::Put(arguments) => kv::put(arguments),
         Command::Delete(arguments) => kv::delete(arguments),
@@ -85,8 +90,5 @@ pub fn main() -> ExitCode {
 }
 
 fn end(result: anyhow::Result<ExitCode>) -> ExitCode {
-    result.unwrap_or_else(|error| {
-        eprintln!("tidemark: {error:#}");
-        ExitCode::FAILURE
-    })
+    result.unwrap_or_else(|error| exit::fail(&error))
 }

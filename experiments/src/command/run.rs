@@ -1,5 +1,6 @@
 //! `tidemark run`.
 
+use super::exit::Class;
 use super::plan_name::PlanName;
 use crate::backend;
 use crate::plan;
@@ -65,15 +66,16 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         say: Say::json(arguments.json),
     })?;
     Ok(match ended {
-        Milestone::Interrupted => ExitCode::from(130),
+        Milestone::Interrupted => Class::Interrupted.into(),
         Milestone::Aborted => ExitCode::FAILURE,
         Milestone::Started | Milestone::Healed | Milestone::Ended => ExitCode::SUCCESS,
     })
 }
 
-fn backends() -> clap::builder::PossibleValuesParser {
+pub(super) fn backends() -> clap::builder::PossibleValuesParser {
     let names = backend::ENTRIES.iter().map(|entry| entry.name);
     names.collect::<Vec<_>>().into()
 }
 
-const DEFAULT_BACKEND: &str = "real";
+/// What carries out a plan that does not say.
+pub(super) const DEFAULT_BACKEND: &str = "real";

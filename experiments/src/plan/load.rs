@@ -1,11 +1,15 @@
 //! From text to a plan: files and built-in plans, `extends`, `[on.<back-end>]` and `--set`.
 
-use super::{Overrides, Plan};
-use anyhow::{Context as _, bail, ensure};
-use serde::Deserialize as _;
-use serde_json::Value;
-use std::path::Path;
-use tidemark_proto::registry::find;
+use super::error::{PlanError, PlanErrors, meant};
+use super::layers::{Layers, in_source, parse, set};
+use super::path::Path;
+use super::source::{Side, Source, SourceKind};
+use super::vary::Change;
+use super::{Plan, check, schema, shape};
+use crate::backend::ENTRIES;
+use crate::workload::place_file;
+use std::path::Path as FilePath;
+use std::sync::Arc;
 use toml::{Table, Value as Toml};
 
 /// The built-in plans: name and text.
@@ -27,6 +31,27 @@ pub fn builtin() -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
+/// There is no such plan, or it cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlan {
+    /// Neither a file nor a built-in plan has the name.
+    #[error("there is no plan {name:?}: no such file, and the built-in plans are {}{hint}", names().join(", "))]
+    Missing {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// The file is there.
+    #[error("{name}: {error}")]
+    Unreadable {
+        /// Its path.
+        name: String,
+        /// Why it cannot be read.
+        error: std::io::Error,
+    },
+}
+
 /// Reads a plan by its file or its built-in name, for one back-end, with `key=value` changes on top.
 ///
 /// Returns the plan's short name, which names its results, and the plan with every default written out.
@@ -34,223 +59,235 @@ pub fn load(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<(Strin
     load_with(plan, backend, &[], sets)
 }
 
-/// As [`load`], with what a cell of `[vary]` changes; each table of changes has the name of its place in the plan.
+/// As [`load`], with what a cell of `[vary]` changes.
 pub(super) fn load_with(
     plan: &str,
     backend: &str,
-    cell: &[(String, &Table)],
+    cell: &[&Change],
     sets: &[String],
 ) -> anyhow::Result<(String, Plan)> {
-    let (name, mut table) = open(plan, DEPTH)?;
+    let (name, mut layers) = open(plan)?;
     for (seam, kind) in DEFAULT_KINDS {
-        let choice = table
-            .entry(seam)
-            .or_insert_with(|| Toml::Table(Table::new()));
-        if let Toml::Table(choice) = choice {
-            choice
-                .entry("kind")
-                .or_insert_with(|| Toml::String(kind.to_owned()));
+        let choice = layers.table.entry(seam);
+        if let Toml::Table(choice) = choice.or_insert_with(|| Toml::Table(Table::new())) {
+            let kind = Toml::String(kind.to_owned());
+            choice.entry("kind").or_insert(kind);
         }
     }
-    let overrides = table.remove("on").map(Overrides::deserialize).transpose();
-    let mut overrides = overrides.with_context(|| format!("{plan}: on"))?;
-    if let Some(unknown) = overrides
-        .iter()
-        .flatten()
-        .map(|(name, _)| name)
-        .find(|name| {
-            crate::backend::ENTRIES
-                .iter()
-                .all(|entry| entry.name != name.as_str())
-        })
+    change_for(&mut layers, backend)?;
+    for Change {
+        inside,
+        path,
+        value,
+    } in cell
     {
-        let names: Vec<_> = crate::backend::ENTRIES
-            .iter()
-            .map(|entry| entry.name)
-            .collect();
-        bail!(
-            "{plan}: on.{unknown} is no back-end; choose one of: {}",
-            names.join(", ")
-        );
+        let source = layers.source_of(inside);
+        layers.change(&source, inside, path, value.clone())?;
     }
-    let changes = overrides
-        .as_mut()
-        .and_then(|all| all.remove(backend))
-        .unwrap_or_default();
-    for (path, value) in changes {
-        set(&mut table, &path, value).with_context(|| format!("{plan}: on.{backend}"))?;
-    }
-    for (place, changes) in cell {
-        for (path, value) in *changes {
-            set(&mut table, path, value.clone()).with_context(|| format!("{plan}: {place}"))?;
-        }
-    }
-    change(&mut table, sets)?;
+    change(&mut layers, sets)?;
     for aside in ASIDE {
-        table.remove(aside);
+        layers.table.remove(aside);
     }
-    let value = serde_json::to_value(table)?;
-    let plan_read: Plan = serde_path_to_error::deserialize(value)
-        .map_err(|error| anyhow::anyhow!("{plan}: {}: {}", error.path(), error.inner()))?;
-    let resolved = plan_read.resolve().with_context(|| plan.to_owned())?;
-    Ok((name, resolved))
+    let plan = resolve(&layers.table).map_err(|errors| layers.locate(errors))?;
+    Ok((name, plan))
 }
 
 /// The back-end that a plan asks for, if it does.
 pub fn backend(plan: &str, sets: &[String]) -> anyhow::Result<Option<&'static str>> {
-    let Some(backend) = draft(plan, sets)?.backend else {
+    let draft = draft(plan, sets)?;
+    let Some(backend) = draft.table.get("backend") else {
         return Ok(None);
     };
-    let name = backend.as_str().with_context(|| {
-        format!("{plan}: backend is {backend}, but must be the name of a back-end")
-    })?;
-    let entry = find("backend", crate::backend::ENTRIES, name).with_context(|| plan.to_owned())?;
-    Ok(Some(entry.name))
+    let path = Path::default().key("backend");
+    let name = backend.as_str().unwrap_or_default();
+    let found = backends().find(|known| *known == name);
+    if found.is_none() {
+        let choices: Vec<_> = backends().collect();
+        let reason = format!(
+            "backend is {backend}; choose one of: {}",
+            choices.join(", ")
+        );
+        Err(draft.locate(vec![PlanError::new(path, reason)]))?;
+    }
+    Ok(found)
 }
 
-/// What a plan says of how it is carried out.
-pub(super) struct Draft {
-    /// Its back-end; none: it leaves that open.
-    pub(super) backend: Option<Toml>,
-    /// What it varies.
-    pub(super) vary: Option<Toml>,
+/// What a plan says of how it is carried out, as a table with no more than `backend` and `vary`.
+pub fn aside(plan: &str, sets: &[String]) -> anyhow::Result<Table> {
+    let mut table = draft(plan, sets)?.table;
+    table.retain(|key, _| ASIDE.contains(&key.as_str()));
+    Ok(table)
 }
 
-/// Reads what a plan says of how it is carried out.
-pub(super) fn draft(plan: &str, sets: &[String]) -> anyhow::Result<Draft> {
-    let (_, mut table) = open(plan, DEPTH)?;
-    change(&mut table, sets)?;
-    let [backend, vary] = ASIDE.map(|key| table.remove(key));
-    Ok(Draft { backend, vary })
+/// A plan with what it says of how it is carried out: `backend` and `vary`.
+pub(super) fn draft(plan: &str, sets: &[String]) -> anyhow::Result<Layers> {
+    let (_, mut layers) = open(plan)?;
+    change(&mut layers, sets)?;
+    Ok(layers)
 }
 
 /// Makes the changes of the command line.
-fn change(table: &mut Table, sets: &[String]) -> anyhow::Result<()> {
+fn change(layers: &mut Layers, sets: &[String]) -> Result<(), PlanErrors> {
     for change in sets {
-        let (path, value) = change
-            .split_once('=')
-            .with_context(|| format!("--set {change:?} is not written as key=value"))?;
-        set(table, path.trim(), literal(value.trim()))
-            .with_context(|| format!("--set {change}"))?;
+        let (source, path, value) = set(change)?;
+        layers.change(&source, &Path::default(), &path, value)?;
     }
     Ok(())
 }
 
-/// The text of a plan as a table, with what it extends below it.
-fn open(plan: &str, depth: usize) -> anyhow::Result<(String, Table)> {
-    ensure!(
-        depth > 0,
-        "{plan}: extends goes round in a circle, or deeper than {DEPTH} plans"
-    );
-    let built_in = BUILTIN.iter().find(|(name, _)| *name == plan);
-    let path = Path::new(plan);
-    let (name, text) = match built_in {
-        Some((name, text)) => ((*name).to_owned(), (*text).to_owned()),
-        None if path.exists() => {
-            let text = std::fs::read_to_string(path).with_context(|| plan.to_owned())?;
-            (
-                path.file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-                text,
-            )
-        }
-        None => {
-            let names: Vec<_> = BUILTIN.iter().map(|(name, _)| *name).collect();
-            bail!(
-                "there is no plan {plan:?}: no such file, and the built-in plans are {}",
-                names.join(", ")
-            );
-        }
-    };
-    let mut table: Table = text.parse().with_context(|| plan.to_owned())?;
-    if built_in.is_none() {
-        crate::workload::place_file(path, &mut table);
+/// The short name of a plan, and what it is made of.
+fn open(plan: &str) -> anyhow::Result<(String, Layers)> {
+    let (name, text) = read(plan)?;
+    let mut layers = Layers::default();
+    lay(&mut layers, text, plan, None, DEPTH)?;
+    Ok((name, layers))
+}
+
+/// The plan that a table is, every default written out.
+fn resolve(table: &Table) -> Result<Plan, Vec<PlanError>> {
+    let unreadable = |path: Path, reason: String| vec![PlanError::new(path, reason)];
+    let value = serde_json::to_value(table)
+        .map_err(|error| unreadable(Path::default(), error.to_string()))?;
+    let errors = shape::check(schema::whole(), &value);
+    if !errors.is_empty() {
+        return Err(errors);
     }
-    let Some(base) = table.remove("extends") else {
-        return Ok((name, table));
-    };
-    let base = base
-        .as_str()
-        .with_context(|| format!("{plan}: extends is not the name of a plan"))?;
-    let beside = path.with_file_name(base);
-    let base = if built_in.is_none() && beside.exists() {
-        beside.to_string_lossy().into_owned()
+    let plan: Result<Plan, _> = serde_path_to_error::deserialize(value);
+    let mut plan = plan.map_err(|error| {
+        let path: Path = error.path().to_string().parse().unwrap_or_default();
+        let reason = tidemark_proto::registry::OptionError::new(error.inner().to_string());
+        vec![check::of_option(&path, &reason)]
+    })?;
+    let errors = check::resolve(&mut plan);
+    if errors.is_empty() {
+        Ok(plan)
     } else {
-        base.to_owned()
-    };
-    let (_, mut below) = open(&base, depth - 1)?;
-    lay_over(&mut below, table);
-    Ok((name, below))
-}
-
-/// Tables are merged; a table of another `kind`, and everything else, takes the place of what was there.
-fn lay_over(below: &mut Table, above: Table) {
-    for (key, value) in above {
-        match (below.get_mut(&key), value) {
-            (Some(Toml::Table(old)), Toml::Table(new))
-                if new
-                    .get("kind")
-                    .is_none_or(|kind| Some(kind) == old.get("kind")) =>
-            {
-                lay_over(old, new);
-            }
-            (_, value) => {
-                below.insert(key, value);
-            }
-        }
+        Err(errors)
     }
 }
 
-/// Puts a value at a dotted path of tables; a list is given whole.
-fn set(table: &mut Table, path: &str, value: Toml) -> anyhow::Result<()> {
-    let (parents, last) = path
-        .rsplit_once('.')
-        .map_or((None, path), |(p, l)| (Some(p), l));
-    ensure!(
-        !last.is_empty(),
-        "the key {path:?} is empty or ends in a dot"
-    );
-    let mut place = table;
-    for part in parents.iter().flat_map(|parents| parents.split('.')) {
-        ensure!(!part.is_empty(), "the key {path:?} has an empty part");
-        let empty = || Toml::Table(Table::new());
-        place = match place.entry(part.to_owned()).or_insert_with(empty) {
-            Toml::Table(inner) => inner,
-            other => bail!("{path}: {part} is {other}, not a table"),
+/// The short name and the text of a plan.
+fn read(plan: &str) -> Result<(String, Source), NoPlan> {
+    if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == plan) {
+        let source = Source {
+            name: format!("<built-in plan {name}>"),
+            text: (*text).to_owned(),
+            kind: SourceKind::File,
         };
+        return Ok(((*name).to_owned(), source));
     }
-    lay_over(place, Table::from_iter([(last.to_owned(), value)]));
+    let path = FilePath::new(plan);
+    if !path.exists() {
+        let close = meant(plan, BUILTIN.iter().map(|(name, _)| *name));
+        return Err(NoPlan::Missing {
+            name: plan.to_owned(),
+            hint: close
+                .map(|name| format!("; did you mean {name}?"))
+                .unwrap_or_default(),
+        });
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| NoPlan::Unreadable {
+        name: plan.to_owned(),
+        error,
+    })?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let source = Source {
+        name: plan.to_owned(),
+        text,
+        kind: SourceKind::File,
+    };
+    Ok((name.into_owned(), source))
+}
+
+/// Lays a plan over what it extends.
+fn lay(
+    layers: &mut Layers,
+    source: Source,
+    plan: &str,
+    origin: Option<String>,
+    depth: usize,
+) -> Result<(), PlanErrors> {
+    let source = Arc::new(source);
+    let mut table = parse(&source)?;
+    if !BUILTIN.iter().any(|(name, _)| *name == plan) {
+        place_file(FilePath::new(plan), &mut table);
+    }
+    if let Some(base) = table.remove("extends") {
+        let path = Path::default().key("extends");
+        let refuse = |reason: String, label: &str| {
+            in_source(&source, PlanError::new(path.clone(), reason).label(label))
+        };
+        let Some(base) = base.as_str() else {
+            return Err(refuse(
+                format!("extends is {base}, but must be the name of a plan"),
+                "not a name",
+            ));
+        };
+        if depth == 0 {
+            let reason = format!("extends goes round in a circle, or deeper than {DEPTH} plans");
+            return Err(refuse(reason, "here once more"));
+        }
+        let is_built_in = BUILTIN.iter().any(|(name, _)| *name == plan);
+        let beside = FilePath::new(plan).with_file_name(base);
+        let base = if !is_built_in && beside.exists() {
+            beside.to_string_lossy().into_owned()
+        } else {
+            base.to_owned()
+        };
+        let (_, below) = read(&base)
+            .map_err(|error| refuse(format!("extends is {base:?}, but {error}"), "not there"))?;
+        let (line, column) = source
+            .find(&path, Side::Value)
+            .map_or((1, 1), |span| source.line_and_column(span.start));
+        let extended = format!("it is extended by {}:{line}:{column}", source.name);
+        lay(layers, below, &base, Some(extended), depth - 1)?;
+    }
+    layers.lay(source, table, origin);
     Ok(())
 }
 
-/// A value as TOML has it; a bare word is text.
-fn literal(text: &str) -> Toml {
-    let parsed: Result<Table, _> = format!("value = {text}").parse();
-    parsed
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| Toml::String(text.to_owned()))
-}
-
-/// The plan as TOML text, every default written out.
-pub fn to_toml(plan: &Plan) -> anyhow::Result<String> {
-    let mut value = serde_json::to_value(plan)?;
-    drop_nulls(&mut value);
-    Ok(toml::to_string_pretty(&value)?)
-}
-
-/// TOML has no null: what is absent is left out.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
-            fields.values_mut().for_each(drop_nulls);
+/// Makes the changes that are for one back-end.
+fn change_for(layers: &mut Layers, backend: &str) -> Result<(), PlanErrors> {
+    let Some(on) = layers.table.remove("on") else {
+        return Ok(());
+    };
+    let root = Path::default().key("on");
+    let Toml::Table(on) = on else {
+        let reason = format!("on is {on}, but must be tables like [on.sim]");
+        return Err(layers.locate(vec![PlanError::new(root, reason)]));
+    };
+    for (name, changes) in on {
+        let here = root.key(&name);
+        if !backends().any(|known| known == name) {
+            let choices: Vec<_> = backends().collect();
+            let reason = format!(
+                "{here} is no back-end; choose one of: {}",
+                choices.join(", ")
+            );
+            return Err(layers.locate(vec![PlanError::new(here, reason).of_key()]));
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        let Toml::Table(changes) = changes else {
+            let reason = format!("{here} is {changes}, but must be a table of paths and values");
+            return Err(layers.locate(vec![PlanError::new(here, reason)]));
+        };
+        if name != backend {
+            continue;
+        }
+        for (path, value) in changes {
+            let inside = here.key(&path);
+            let source = layers.source_of(&inside);
+            layers.change(&source, &inside, &path, value)?;
+        }
     }
+    Ok(())
+}
+
+fn backends() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|entry| entry.name)
+}
+
+fn names() -> Vec<&'static str> {
+    BUILTIN.iter().map(|(name, _)| *name).collect()
 }
 
 const DEPTH: usize = 8;

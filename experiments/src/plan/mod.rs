@@ -1,30 +1,36 @@
 //! A plan: the question, the strategies, the network, the faults and the load, as a person writes them.
 
+mod check;
+pub mod error;
+mod form;
+mod layers;
 mod load;
+pub mod path;
+pub mod schema;
+mod shape;
+pub mod source;
+pub mod text;
 mod vary;
 
-pub use load::{backend, builtin, load, to_toml};
+pub use error::PlanErrors;
+pub use load::{NoPlan, aside, backend, builtin, load};
+pub use text::to_toml;
 pub use vary::{Cell, Sweep, sweep};
 
-use crate::client::{ClientOptions, Route};
-use crate::workload;
-use anyhow::{Context as _, bail, ensure};
+use crate::client::ClientOptions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::time::Duration;
-use tidemark_netfuzz::{Distribution, Network, RuleSpec, Spec};
-use tidemark_node::replica::{Choice, Config, Limits, Replica, storage};
-use tidemark_node::{
-    membership, partitioner, repair, replication, storage as storages, versioning,
-};
+use tidemark_netfuzz::{Distribution, RuleSpec, Spec};
+use tidemark_node::replica::{Choice, Config, Limits};
 use tidemark_proto::event::{Detail, FaultSpan};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Entry, Options, find};
+use tidemark_proto::registry::Options;
 use tidemark_proto::span::Span;
 
 /// A plan with every default written out. Times are as written; [`Plan::scaled`] stretches them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// What the run is to answer.
@@ -41,6 +47,7 @@ pub struct Plan {
     pub warmup: Span,
     /// Stretches every time in the plan.
     #[serde(default = "unscaled")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub time_scale: f64,
     /// How much of the run is kept.
     #[serde(default)]
@@ -48,17 +55,23 @@ pub struct Plan {
     /// Who takes part.
     pub cluster: Cluster,
     /// How a write reaches its replicas.
+    #[schemars(schema_with = "schema::replication")]
     pub replication: Choice,
     /// Which nodes hold a key.
+    #[schemars(schema_with = "schema::partitioner")]
     pub partitioner: Choice,
     /// What makes one version newer.
+    #[schemars(schema_with = "schema::versioning")]
     pub versioning: Choice,
     /// Who is in the cluster.
+    #[schemars(schema_with = "schema::membership")]
     pub membership: Choice,
     /// Where versions rest.
+    #[schemars(schema_with = "schema::storage")]
     pub storage: Choice,
     /// How replicas are made equal again.
     #[serde(default)]
+    #[schemars(schema_with = "schema::repair")]
     pub repair: Vec<Choice>,
     /// What bounds tables.
     #[serde(default)]
@@ -66,12 +79,15 @@ pub struct Plan {
     /// Who asks, how often, of whom.
     pub client: ClientOptions,
     /// What is asked.
+    #[schemars(schema_with = "schema::workload")]
     pub workload: Choice,
     /// The weather of every day.
     #[serde(default)]
+    #[schemars(schema_with = "schema::network")]
     pub network: Vec<RuleSpec>,
     /// What goes wrong, when.
     #[serde(default)]
+    #[schemars(schema_with = "schema::fault")]
     pub fault: Vec<Fault>,
     /// What only the simulator needs to be told.
     #[serde(default)]
@@ -79,18 +95,20 @@ pub struct Plan {
 }
 
 /// Who takes part.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// Nodes that hold keys: n1 …
+    #[schemars(range(min = 1, max = 1_000))]
     pub nodes: u16,
     /// Nodes that coordinate and hold none: g1 …
     #[serde(default)]
+    #[schemars(range(max = 1_000))]
     pub gateways: u16,
 }
 
 /// What only the simulator needs to be told.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimOptions {
     /// How long a node is busy with one message; absent: no time at all.
@@ -109,7 +127,7 @@ pub enum Fault {
 }
 
 /// A node's process is killed, and started again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Crash {
     /// What results call it; absent: `<node> crashes`.
@@ -134,68 +152,14 @@ pub struct MachineFault {
 }
 
 impl Plan {
-    /// Checks that the parts fit together and writes out every default.
+    /// Writes out every default, and checks that the parts fit together.
+    ///
+    /// # Errors
+    /// What does not fit, without where it was written.
     pub fn resolve(mut self) -> anyhow::Result<Self> {
-        ensure!(
-            self.time_scale.is_finite() && self.time_scale > 0.0,
-            "time_scale is {}, but must be above 0",
-            self.time_scale
-        );
-        ensure!(
-            !self.duration.0.is_zero(),
-            "duration is 0: nothing would happen"
-        );
-        ensure!(
-            self.warmup < self.duration,
-            "warmup is {}, but the run's duration is {}",
-            self.warmup,
-            self.duration
-        );
-        ensure!(
-            self.cluster.nodes > 0,
-            "cluster.nodes is 0, but keys need a node to rest on"
-        );
-        for (what, count) in [
-            ("nodes", self.cluster.nodes),
-            ("gateways", self.cluster.gateways),
-        ] {
-            ensure!(
-                count <= MOST_NODES,
-                "cluster.{what} is {count}; at most {MOST_NODES}"
-            );
-        }
-        complete("replication", replication::ENTRIES, &mut self.replication)?;
-        complete("partitioner", partitioner::ENTRIES, &mut self.partitioner)?;
-        complete("versioning", versioning::ENTRIES, &mut self.versioning)?;
-        complete("membership", membership::ENTRIES, &mut self.membership)?;
-        complete("storage", storages::ENTRIES, &mut self.storage)?;
-        for choice in &mut self.repair {
-            complete("repair", repair::ENTRIES, choice)?;
-        }
-        complete("workload", workload::ENTRIES, &mut self.workload)?;
-        self.client.check()?;
-        self.check_times()?;
-        let n = self.replicas();
-        ensure!(
-            n <= usize::from(self.cluster.nodes),
-            "replication.n is {n}, but cluster.nodes is {}",
-            self.cluster.nodes
-        );
-        let needs_gateway = self.replication.options.get("coordinator");
-        if needs_gateway.and_then(Value::as_str) == Some("gateway") && self.cluster.gateways == 0 {
-            bail!("replication.coordinator is \"gateway\", but cluster.gateways is 0");
-        }
-        if self.client.route == Route::TokenAware && self.cluster.gateways > 0 {
-            bail!("client.route is \"token-aware\", but clients ask gateways, which hold no keys");
-        }
-        if self.client.move_after.is_some() && self.coordinators().len() == 1 {
-            let only = self.coordinators()[0];
-            bail!("client.move_after has nowhere to go: {only} is the only node that clients ask");
-        }
-        Network::new(self.seed, &self.spec())?;
-        let config = self.config();
-        Replica::new(&config, NodeId::node(1), 1, storage(&config)?)?;
-        workload::build(&self)?;
+        let errors = check::resolve(&mut self);
+        let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        anyhow::ensure!(reasons.is_empty(), reasons.join("\n"));
         Ok(self)
     }
 
@@ -317,79 +281,13 @@ impl Plan {
                 Fault::Crash(crash) => Some(crash),
                 Fault::Rule(_) => None,
             })
-            .map(|crash| {
-                let until = crash
-                    .restart_after
-                    .map_or(self.duration.0, |after| crash.at.0 + after.0);
-                MachineFault {
-                    node: crash.crash,
-                    span: FaultSpan {
-                        name: crash.name(),
-                        kind: "crash".to_owned(),
-                        from: crash.at.0,
-                        until: until.min(self.duration.0),
-                        about: crash.crash.to_string(),
-                    },
-                }
+            .map(|crash| MachineFault {
+                node: crash.crash,
+                span: crash.span(self.duration.0),
             })
             .collect();
         faults.sort_by_key(|fault| (fault.span.from, fault.node));
         faults
-    }
-
-    fn check_times(&self) -> anyhow::Result<()> {
-        let members = self.members();
-        for fault in &self.fault {
-            let (name, at) = match fault {
-                Fault::Crash(crash) => {
-                    ensure!(
-                        members.contains(&crash.crash),
-                        "fault {:?}: crash names {}, but the cluster has {}",
-                        crash.name(),
-                        crash.crash,
-                        members
-                            .iter()
-                            .map(NodeId::to_string)
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    );
-                    (crash.name(), crash.at.0)
-                }
-                Fault::Rule(rule) => {
-                    let name = rule.name.clone().unwrap_or_else(|| rule.kind.clone());
-                    let period = rule
-                        .period
-                        .with_context(|| format!("fault {name:?} has no at"))?;
-                    (name, period.from)
-                }
-            };
-            ensure!(
-                at < self.duration.0,
-                "fault {name:?} begins at {}, but the run's duration is {}",
-                Span(at),
-                self.duration
-            );
-        }
-        if let Some(rule) = self.network.iter().find(|rule| rule.period.is_some()) {
-            let name = rule.name.as_deref().unwrap_or(&rule.kind);
-            bail!("network {name:?} has an at; what comes and goes is a fault");
-        }
-        let spans = self.machine_faults();
-        let overlap = spans.iter().enumerate().find_map(|(i, fault)| {
-            spans[..i]
-                .iter()
-                .find(|other| other.node == fault.node && other.span.until > fault.span.from)
-                .map(|other| (other, fault))
-        });
-        if let Some((first, second)) = overlap {
-            bail!(
-                "fault {:?} crashes {} while {:?} still keeps it down",
-                second.span.name,
-                second.node,
-                first.span.name
-            );
-        }
-        Ok(())
     }
 }
 
@@ -408,23 +306,20 @@ impl TryFrom<Options> for Fault {
 }
 
 impl Crash {
-    fn name(&self) -> String {
-        self.name
-            .clone()
-            .unwrap_or_else(|| format!("{} crashes", self.crash))
+    /// When the node is away, in a run of this length.
+    fn span(&self, duration: Duration) -> FaultSpan {
+        let until = self
+            .restart_after
+            .map_or(duration, |after| self.at.0.saturating_add(after.0));
+        let name = self.name.clone();
+        FaultSpan {
+            name: name.unwrap_or_else(|| format!("{} crashes", self.crash)),
+            kind: "crash".to_owned(),
+            from: self.at.0,
+            until: until.min(duration),
+            about: self.crash.to_string(),
+        }
     }
-}
-
-/// Writes out the defaults of a choice.
-fn complete<B>(
-    seam: &'static str,
-    entries: &[Entry<B>],
-    choice: &mut Choice,
-) -> anyhow::Result<()> {
-    let entry = find(seam, entries, &choice.kind)?;
-    choice.options = (entry.resolve)(&choice.options)
-        .map_err(|error| anyhow::anyhow!("{seam} {:?}: {error}", choice.kind))?;
-    Ok(())
 }
 
 /// Stretches every option that is written as a time.
@@ -453,8 +348,3 @@ fn default_warmup() -> Span {
 fn unscaled() -> f64 {
     1.0
 }
-
-/// What one back-end is told in place of what the plan says: paths and values.
-type Overrides = BTreeMap<String, toml::Table>;
-
-const MOST_NODES: u16 = 1_000;

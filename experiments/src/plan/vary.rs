@@ -1,9 +1,11 @@
 //! What a plan varies: `[vary]` has axes, an axis has cases, every combination of cases is a cell, and every cell runs with
 //! each seed.
 
+use super::error::PlanError;
 use super::load::{ASIDE, draft, load_with};
-use super::{Plan, load, to_toml};
-use anyhow::{Context as _, bail, ensure};
+use super::path::Path;
+use super::{Plan, PlanErrors, load, to_toml};
+use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidemark_observer::sweep::{self as observed, SweepFacts};
@@ -94,40 +96,21 @@ impl Cell {
 
 /// The cells of a plan; none if it varies nothing.
 pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Option<Sweep>> {
-    let Some(vary) = draft(plan, sets)?.vary else {
+    let draft = draft(plan, sets)?;
+    let Some(vary) = draft.table.get(VARY) else {
         return Ok(None);
-    };
-    let Toml::Table(vary) = vary else {
-        bail!("{plan}: vary is {vary}, but must be a table of axes");
     };
     // Without its cells the plan must hold too: it says what they have in common.
     let (name, base) = load(plan, backend, sets)?;
-    let (mut axes, mut seeds) = (Vec::new(), vec![base.seed]);
-    for (name, value) in &vary {
-        if name == SEED {
-            let change = sets.iter().find(|set| set.starts_with("seed="));
-            seeds = listed(value, base.seed, change).with_context(|| plan.to_owned())?;
-        } else {
-            let axis = Axis::read(name.clone(), value.clone());
-            axes.push(axis.with_context(|| plan.to_owned())?);
-        }
-    }
-    let combined = axes.iter().map(|axis| axis.cases.len());
-    let count = combined.fold(1, usize::saturating_mul);
-    ensure!(
-        count <= MOST_CELLS,
-        "{plan}: vary has {count} combinations of cases; at most {MOST_CELLS}"
-    );
-    let runs = count * seeds.len();
-    ensure!(
-        runs <= MOST_RUNS,
-        "{plan}: vary has {runs} runs, {count} combinations with {} seeds each; at most {MOST_RUNS}",
-        seeds.len()
-    );
+    let change = sets.iter().find(|set| set.starts_with("seed="));
+    let (axes, seeds) = read(vary, base.seed, change).map_err(|error| draft.locate(vec![error]))?;
+    let count = axes.iter().map(|axis| axis.cases.len()).product();
     let places = (0..count).map(|number| places(&axes, number));
     let cells = places.map(|places| cell(plan, backend, sets, &axes, places));
     let cells = cells.collect::<anyhow::Result<Vec<_>>>()?;
-    check_apart(&cells).with_context(|| plan.to_owned())?;
+    if let Some(error) = alike(&cells)? {
+        return Err(draft.locate(vec![error]).into());
+    }
     let names = axes.into_iter().map(|axis| observed::Axis {
         name: axis.name,
         cases: axis.cases.into_iter().map(|case| case.label).collect(),
@@ -139,7 +122,7 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
         axes: names.collect(),
         seeds,
         cells,
-        vary,
+        vary: vary.as_table().cloned().unwrap_or_default(),
     }))
 }
 
@@ -152,8 +135,14 @@ struct Axis {
 /// One way for it to be.
 struct Case {
     label: String,
-    /// By path.
-    changes: Table,
+    changes: Vec<Change>,
+}
+
+/// A path of the plan with the value that it has in a case, and where in the plan that stands.
+pub(super) struct Change {
+    pub(super) inside: Path,
+    pub(super) path: String,
+    pub(super) value: Toml,
 }
 
 /// `seed = { from = 1, count = 20 }`.
@@ -165,98 +154,167 @@ struct Seeds {
     count: u64,
 }
 
+/// The axes and the seeds of `[vary]`.
+fn read(
+    vary: &Toml,
+    own: u64,
+    change: Option<&String>,
+) -> Result<(Vec<Axis>, Vec<u64>), PlanError> {
+    let root = Path::default().key(VARY);
+    let Toml::Table(table) = vary else {
+        let reason = format!("vary is {vary}, but must be a table of axes");
+        return Err(PlanError::new(root, reason));
+    };
+    let (mut axes, mut seeds) = (Vec::new(), vec![own]);
+    for (name, value) in table {
+        let path = root.key(name);
+        if name == SEED {
+            seeds = listed(&path, value, own, change)?;
+        } else {
+            axes.push(Axis::read(&path, name, value)?);
+        }
+    }
+    let combined = axes.iter().map(|axis| axis.cases.len());
+    let count = combined.fold(1, usize::saturating_mul);
+    let runs = count.saturating_mul(seeds.len());
+    if count > MOST_CELLS {
+        let reason = format!("vary has {count} combinations of cases; at most {MOST_CELLS}");
+        return Err(PlanError::new(root, reason));
+    }
+    if runs > MOST_RUNS {
+        let reason = format!(
+            "vary has {runs} runs, {count} combinations with {} seeds each; at most {MOST_RUNS}",
+            seeds.len()
+        );
+        return Err(PlanError::new(root, reason));
+    }
+    Ok((axes, seeds))
+}
+
 impl Axis {
     /// `"a.path" = [values]`, or a name and its cases, each of which changes paths.
-    fn read(name: String, value: Toml) -> anyhow::Result<Self> {
-        let cases = match value {
+    fn read(path: &Path, name: &str, value: &Toml) -> Result<Self, PlanError> {
+        let cases: Vec<Case> = match value {
             Toml::Array(values) => {
-                let last = name.rsplit('.').next().unwrap_or(&name);
-                let case = |value: Toml| Case {
-                    label: match &value {
+                let last = name.rsplit('.').next().unwrap_or(name);
+                let case = |(index, value): (usize, &Toml)| Case {
+                    label: match value {
                         Toml::String(text) => format!("{last} = {text}"),
                         other => format!("{last} = {other}"),
                     },
-                    changes: Table::from_iter([(name.clone(), value)]),
+                    changes: vec![Change {
+                        inside: path.index(index),
+                        path: name.to_owned(),
+                        value: value.clone(),
+                    }],
                 };
-                values.into_iter().map(case).collect()
+                values.iter().enumerate().map(case).collect()
             }
             Toml::Table(cases) => {
-                let cases = cases
-                    .into_iter()
-                    .map(|(label, changes)| Case::read(&name, label, changes));
-                cases.collect::<anyhow::Result<Vec<_>>>()?
+                let case = |(label, changes)| Case::read(path, name, label, changes);
+                cases.iter().map(case).collect::<Result<_, _>>()?
             }
-            other => bail!(
-                "vary.{name:?} is {other}; choose a list of values if {name:?} is a path, or a table of cases"
-            ),
+            other => {
+                let reason = format!(
+                    "{path} is {other}; choose a list of values if {name:?} is a path, or a table of cases"
+                );
+                return Err(PlanError::new(path.clone(), reason));
+            }
         };
-        ensure!(!cases.is_empty(), "vary.{name:?} has no cases");
-        let paths = cases.iter().flat_map(|case| case.changes.keys());
-        for path in paths {
-            let first = path.split('.').next().unwrap_or(path);
-            ensure!(
-                first != SEED && !ASIDE.contains(&first),
-                "vary.{name:?} changes {path}, which is the same in every cell; seeds are listed in vary.seed"
-            );
+        if cases.is_empty() {
+            return Err(PlanError::new(path.clone(), format!("{path} has no cases")));
         }
-        Ok(Self { name, cases })
+        for change in cases.iter().flat_map(|case| &case.changes) {
+            let first = change.path.split('.').next().unwrap_or(&change.path);
+            if first == SEED || ASIDE.contains(&first) {
+                let reason = format!(
+                    "{path} changes {}, which is the same in every cell; seeds are listed in vary.seed",
+                    change.path
+                );
+                return Err(PlanError::new(change.inside.clone(), reason));
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            cases,
+        })
     }
 }
 
 impl Case {
-    fn read(axis: &str, label: String, changes: Toml) -> anyhow::Result<Self> {
-        match changes {
-            Toml::Table(changes) => Ok(Self { label, changes }),
-            Toml::Array(values) => bail!(
-                "vary.{axis}.{label} is a list, but a case is a table of changes; a path that varies is written in quotes: \
-                 \"{axis}.{label}\" = {}",
-                Toml::Array(values)
+    fn read(axis: &Path, name: &str, label: &str, changes: &Toml) -> Result<Self, PlanError> {
+        let inside = axis.key(label);
+        let reason = match changes {
+            Toml::Table(changes) => {
+                let change = |(path, value): (&String, &Toml)| Change {
+                    inside: inside.key(path),
+                    path: path.clone(),
+                    value: value.clone(),
+                };
+                return Ok(Self {
+                    label: label.to_owned(),
+                    changes: changes.iter().map(change).collect(),
+                });
+            }
+            Toml::Array(_) => format!(
+                "{inside} is a list, but a case is a table of changes; a path that varies is written in quotes: \
+                 \"{name}.{label}\" = {changes}"
             ),
-            other => bail!(
-                "vary.{axis}.{label} is {other}, but a case is a table of changes: {label} = {{ \"replication.r\" = 2 }}"
+            other => format!(
+                "{inside} is {other}, but a case is a table of changes; write it like {label} = {{ \"replication.r\" = 2 }}"
             ),
-        }
+        };
+        Err(PlanError::new(inside, reason))
     }
 }
 
 /// The seeds that `vary.seed` asks for.
-fn listed(value: &Toml, own: u64, change: Option<&String>) -> anyhow::Result<Vec<u64>> {
+fn listed(
+    path: &Path,
+    value: &Toml,
+    own: u64,
+    change: Option<&String>,
+) -> Result<Vec<u64>, PlanError> {
+    let refuse = |reason: String| PlanError::new(path.clone(), reason);
     let fixed = |seeds: Vec<u64>| match change {
-        Some(change) => bail!(
-            "{change}: vary.seed says which seeds there are; change that, or leave out its from"
-        ),
+        Some(change) => Err(refuse(format!(
+            "{path} says which seeds there are, and so does --set {change}; change {path}, or leave out its from"
+        ))),
         None => Ok(seeds),
     };
     let seeds = if let Toml::Array(_) = value {
         let seeds = Vec::<u64>::deserialize(value.clone());
-        fixed(seeds.with_context(|| {
-            format!("vary.seed is {value}, but a seed is a whole number from 0 on")
+        fixed(seeds.map_err(|_| {
+            refuse(format!(
+                "{path} is {value}, but a seed is a whole number from 0 on"
+            ))
         })?)?
     } else {
-        let seeds = Seeds::deserialize(value.clone());
-        let Seeds { from, count } = seeds.with_context(|| {
-            format!("vary.seed is {value}; choose {{ from = 1, count = 20 }}, {{ count = 20 }} or a list of seeds")
+        let Seeds { from, count } = Seeds::deserialize(value.clone()).map_err(|_| {
+            refuse(format!(
+                "{path} is {value}; choose {{ from = 1, count = 20 }}, {{ count = 20 }} or a list of seeds"
+            ))
         })?;
-        ensure!(
-            count <= MOST_RUNS as u64,
-            "vary.seed.count is {count}; at most {MOST_RUNS}"
-        );
+        if count > MOST_RUNS as u64 {
+            let reason = format!("{path}.count is {count}; at most {MOST_RUNS}");
+            return Err(PlanError::new(path.key("count"), reason));
+        }
         let first = from.unwrap_or(own);
         let seeds = (first..first.saturating_add(count)).collect();
         if from.is_some() { fixed(seeds)? } else { seeds }
     };
-    ensure!(
-        !seeds.is_empty(),
-        "vary.seed is {value}: no seed, so nothing would run"
-    );
+    if seeds.is_empty() {
+        return Err(refuse(format!(
+            "{path} is {value}: no seed, so nothing would run"
+        )));
+    }
     let mut sorted = seeds.clone();
     sorted.sort_unstable();
-    let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]);
-    if let Some(pair) = twice {
-        bail!(
-            "vary.seed has {} twice: the same run would count as two",
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(refuse(format!(
+            "{path} has {} twice: the same run would count as two",
             pair[0]
-        );
+        )));
     }
     Ok(seeds)
 }
@@ -294,11 +352,13 @@ fn cell(
     } else {
         labels.join(" · ")
     };
-    let changes: Vec<_> = cases()
-        .map(|(axis, case)| (format!("vary.{}.{}", axis.name, case.label), &case.changes))
-        .collect();
-    let (_, changed) = load_with(plan, backend, &changes, sets)
-        .with_context(|| format!("vary: the cell “{label}”"))?;
+    let changes: Vec<_> = cases().flat_map(|(_, case)| &case.changes).collect();
+    let part = |errors: PlanErrors| errors.within(&format!("this is the cell “{label}”"));
+    let (_, changed) = load_with(plan, backend, &changes, sets).map_err(|error| {
+        error
+            .downcast()
+            .map_or_else(|other| other, |wrong| part(wrong).into())
+    })?;
     Ok(Cell {
         slug: slug(&label),
         label,
@@ -307,25 +367,28 @@ fn cell(
     })
 }
 
-/// That no two cells are one plan, or would share a folder.
-fn check_apart(cells: &[Cell]) -> anyhow::Result<()> {
+/// Two cells that are one plan, or would share a folder.
+fn alike(cells: &[Cell]) -> anyhow::Result<Option<PlanError>> {
     let mut plans: BTreeMap<String, &str> = BTreeMap::new();
     let mut slugs: BTreeMap<&str, &str> = BTreeMap::new();
     for Cell {
         label, slug, plan, ..
     } in cells
     {
+        let refuse = |reason: String| PlanError::new(Path::default().key(VARY), reason);
         if let Some(other) = plans.insert(serde_json::to_string(plan)?, label) {
-            bail!(
+            return Ok(Some(refuse(format!(
                 "vary: the cells “{other}” and “{label}” are the same plan; what tells them apart has no effect, or a change \
                  of the command line overrides it"
-            );
+            ))));
         }
         if let Some(other) = slugs.insert(slug, label) {
-            bail!("vary: the cells “{other}” and “{label}” would share the folder {slug}");
+            return Ok(Some(refuse(format!(
+                "vary: the cells “{other}” and “{label}” would share the folder {slug}"
+            ))));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A label as a path has it: letters and digits, the rest one hyphen each run of it.
@@ -336,6 +399,7 @@ fn slug(label: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
+const VARY: &str = "vary";
 const SEED: &str = "seed";
 /// What the only cell is called if nothing but the seed varies.
 const ALL: &str = "all";

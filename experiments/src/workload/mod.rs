@@ -68,10 +68,13 @@ pub const ENTRIES: &[Entry<Build>] = &[
 ];
 
 /// The workload of a plan.
-pub fn build(plan: &Plan) -> anyhow::Result<Box<dyn Workload>> {
-    let entry = find("workload", ENTRIES, &plan.workload.kind)?;
+///
+/// # Errors
+/// What is wrong with its options.
+pub fn build(plan: &Plan) -> Result<Box<dyn Workload>, OptionError> {
+    let entry = find("workload", ENTRIES, &plan.workload.kind)
+        .map_err(|error| OptionError::of("kind", error.to_string()))?;
     (entry.build)(&plan.workload.options)
-        .map_err(|error| anyhow::anyhow!("workload {:?}: {error}", plan.workload.kind))
 }
 
 /// What a workload was asked for and does not do, in a sentence each.

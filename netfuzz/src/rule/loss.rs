@@ -7,7 +7,7 @@ use crate::packet::Packet;
 use crate::selector::check_probability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
+use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// The rule and its options.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -33,7 +33,7 @@ impl Rule for Loss {
 
 fn build(options: &Options, _setting: Setting<'_>) -> Built {
     let loss: Loss = parse(options)?;
-    check_probability("probability", loss.probability).map_err(OptionError::new)?;
+    check_probability("probability", loss.probability)?;
     Ok(Box::new(loss))
 }
 

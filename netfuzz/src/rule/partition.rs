@@ -66,51 +66,62 @@ impl Partition {
             .position(|group| group.contains(&participant))
     }
 
-    fn named(&self) -> Vec<NodeId> {
-        let ends = self
-            .one_way
-            .iter()
-            .flatten()
-            .flat_map(|link| [link.from, link.to]);
-        let ends = ends.filter_map(|end| match end {
-            End::One(id) => Some(id),
+    /// Everybody who is named, and in which option.
+    fn named(&self) -> Vec<(String, NodeId)> {
+        let isolated = self.isolated().iter().enumerate();
+        let isolated = isolated.map(|(i, id)| match self.isolate {
+            Some(OneOrMore::More(_)) => (format!("isolate[{i}]"), *id),
+            Some(OneOrMore::One(_)) | None => ("isolate".to_owned(), *id),
+        });
+        let groups = self.groups.iter().flatten().enumerate();
+        let grouped = groups.flat_map(|(i, group)| {
+            let place = move |(j, id): (usize, &NodeId)| (format!("groups[{i}][{j}]"), *id);
+            group.iter().enumerate().map(place)
+        });
+        let links = self.one_way.iter().flatten().enumerate();
+        let ends = links.flat_map(|(i, link)| [(i, link.from), (i, link.to)]);
+        let ends = ends.filter_map(|(i, end)| match end {
+            End::One(id) => Some((format!("one_way[{i}]"), id)),
             End::Anyone | End::Role(_) => None,
         });
-        let grouped = self.groups.iter().flatten().flatten();
-        self.isolated()
-            .iter()
-            .chain(grouped)
-            .copied()
-            .chain(ends)
-            .collect()
+        isolated.chain(grouped).chain(ends).collect()
     }
 
-    fn check(&self, participants: &[NodeId]) -> Result<(), String> {
+    fn check(&self, participants: &[NodeId]) -> Result<(), OptionError> {
         let ways = [
             self.isolate.is_some(),
             self.groups.is_some(),
             self.one_way.is_some(),
         ];
         if ways.into_iter().filter(|given| *given).count() != 1 {
-            return Err("give exactly one of: isolate, groups, one_way".to_owned());
+            return Err(OptionError::new(
+                "who is cut off? give exactly one of: isolate, groups, one_way",
+            ));
         }
         let named = self.named();
-        for id in &named {
-            check_participant(*id, participants)?;
+        for (place, id) in &named {
+            let refuse = |reason| OptionError::of(place, reason);
+            check_participant(*id, participants).map_err(refuse)?;
             if id.role() == Role::Client && !self.clients {
-                return Err(format!("{id} is a client, but clients is false"));
+                let reason =
+                    format!("{id} is a client, but clients is false; write clients = true");
+                return Err(refuse(reason));
             }
         }
         if let Some(groups) = &self.groups {
             if groups.len() < 2 {
-                return Err(format!(
-                    "groups has {} group, but needs 2 or more",
-                    groups.len()
+                return Err(OptionError::of(
+                    "groups",
+                    format!("groups has {} group, but needs 2 or more", groups.len()),
                 ));
             }
-            let twice = |id: &&NodeId| named.iter().filter(|other| other == id).count() > 1;
-            if let Some(id) = named.iter().find(twice) {
-                return Err(format!("{id} stands twice in groups"));
+            for (i, (place, id)) in named.iter().enumerate() {
+                if named[..i].iter().any(|(_, other)| other == id) {
+                    return Err(OptionError::of(
+                        place,
+                        format!("{id} stands twice in groups"),
+                    ));
+                }
             }
         }
         Ok(())
@@ -168,9 +179,7 @@ impl Rule for Partition {
 
 fn build(options: &Options, setting: Setting<'_>) -> Built {
     let partition: Partition = parse(options)?;
-    partition
-        .check(setting.participants)
-        .map_err(OptionError::new)?;
+    partition.check(setting.participants)?;
     Ok(Box::new(partition))
 }
 

@@ -139,21 +139,17 @@ fn build(options: &Options) -> Result<Box<dyn Replication>, OptionError> {
         coordinator: _,
     } = options;
     if n == 0 {
-        return Err(OptionError::new(
-            "n is 0; a key has at least 1 replica".to_owned(),
-        ));
+        return Err(OptionError::of("n", "n is 0; a key has at least 1 replica"));
     }
     for (name, quorum) in [("r", r), ("w", w)] {
         if !(1..=n).contains(&quorum) {
-            return Err(OptionError::new(format!(
-                "{name} is {quorum}, but n is {n}; choose 1 to {n}"
-            )));
+            let reason = format!("{name} is {quorum}, but n is {n}; choose 1 to {n}");
+            return Err(OptionError::of(name, reason));
         }
     }
     if timeout.0.is_zero() {
-        return Err(OptionError::new(
-            "timeout is 0; nothing would ever be answered".to_owned(),
-        ));
+        let reason = "timeout is 0s; nothing would ever be answered";
+        return Err(OptionError::of("timeout", reason));
     }
     Ok(Box::new(Strict {
         options,
@@ -200,7 +196,7 @@ mod tests {
         );
         check(
             json!({ "n": 1, "r": 1, "w": 1, "timeout": "0s" }),
-            Some("timeout is 0; nothing would ever be answered"),
+            Some("timeout is 0s; nothing would ever be answered"),
         );
     }
 }

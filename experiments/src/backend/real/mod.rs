@@ -8,6 +8,7 @@ pub mod process;
 pub(crate) use cluster::Cluster;
 
 use super::{Backend, Build, Run};
+use crate::command::exit::{Class, Classed as _};
 use crate::plan::MachineFault;
 use crate::record::Folder;
 use anyhow::Context as _;
@@ -121,7 +122,7 @@ fn carry_out(
             if run.progress.is_stopped() {
                 return Ok(Milestone::Interrupted);
             }
-            cluster.look_after()?;
+            cluster.look_after().class(Class::Process)?;
             process::wait(left.min(LOOK_EVERY));
         }
         match step {

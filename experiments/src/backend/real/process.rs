@@ -7,6 +7,7 @@
 )]
 
 use super::child::{Said, Start};
+use crate::command::exit::{Class, Classed as _};
 use anyhow::{Context as _, bail};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -43,7 +44,8 @@ impl Process {
             .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
-            .with_context(|| format!("{name} cannot be started"))?;
+            .with_context(|| format!("{name} cannot be started"))
+            .class(Class::Process)?;
         let orders = child.stdin.take();
         let stdout = child
             .stdout
@@ -70,7 +72,7 @@ impl Process {
     /// # Errors
     /// It says nothing, or something else.
     pub fn address(&mut self) -> anyhow::Result<SocketAddr> {
-        match self.hear()? {
+        match self.hear().class(Class::Process)? {
             Said::Listening(address) => Ok(address),
             Said::Ready => bail!("{} was ready before it listened", self.name),
         }
@@ -88,8 +90,9 @@ impl Process {
             .context("a child that was ended takes no orders")?;
         orders
             .write_all(line.as_bytes())
-            .with_context(|| format!("{} is gone", self.name))?;
-        match self.hear()? {
+            .with_context(|| format!("{} is gone", self.name))
+            .class(Class::Process)?;
+        match self.hear().class(Class::Process)? {
             Said::Ready => Ok(()),
             Said::Listening(_) => bail!("{} listened twice", self.name),
         }

@@ -1,0 +1,343 @@
+//! Whether the parts of a plan fit together. Everything that does not is told at once, each at its place.
+
+use super::error::PlanError;
+use super::path::Path;
+use super::{Fault, Plan};
+use crate::client::{MoveAfter, Route};
+use crate::workload;
+use serde_json::Value;
+use tidemark_netfuzz::{Network, Part};
+use tidemark_node::replica::{Choice, ConfigError, Replica, storage};
+use tidemark_node::{
+    membership, partitioner, repair, replication, storage as storages, versioning,
+};
+use tidemark_proto::event::FaultSpan;
+use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::{Entry, OptionError, find};
+use tidemark_proto::span::Span;
+
+/// Writes out every default of the strategies and rules; tells what does not fit.
+pub(super) fn resolve(plan: &mut Plan) -> Vec<PlanError> {
+    let mut errors: Vec<PlanError> = [
+        complete("replication", replication::ENTRIES, &mut plan.replication),
+        complete("partitioner", partitioner::ENTRIES, &mut plan.partitioner),
+        complete("versioning", versioning::ENTRIES, &mut plan.versioning),
+        complete("membership", membership::ENTRIES, &mut plan.membership),
+        complete("storage", storages::ENTRIES, &mut plan.storage),
+        complete("workload", workload::ENTRIES, &mut plan.workload),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for (place, choice) in plan.repair.iter_mut().enumerate() {
+        errors.extend(complete(
+            &format!("repair[{place}]"),
+            repair::ENTRIES,
+            choice,
+        ));
+    }
+    if !errors.is_empty() {
+        return errors;
+    }
+    errors.extend(times(plan));
+    errors.extend(roles(plan));
+    errors.extend(strategies(plan));
+    errors.extend(crashes(plan));
+    errors.extend(network(plan));
+    errors
+}
+
+/// The strategies, each by itself and beside the others.
+fn strategies(plan: &Plan) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    let config = plan.config();
+    let built =
+        storage(&config).and_then(|storage| Replica::new(&config, NodeId::node(1), 1, storage));
+    match built {
+        Err(ConfigError::Options { seam, kind, error }) => {
+            let repair = plan.repair.iter().position(|choice| choice.kind == kind);
+            let table = match repair {
+                Some(place) if seam == "repair" => at("repair").index(place),
+                Some(_) | None => at(seam),
+            };
+            errors.push(of_option(&table, &error));
+        }
+        Err(ConfigError::Kind(error)) => {
+            errors.push(PlanError::new(at(error.seam), error.to_string()));
+        }
+        Ok(_) => {}
+    }
+    for (place, choice) in plan.repair.iter().enumerate() {
+        if plan.repair[..place]
+            .iter()
+            .any(|other| other.kind == choice.kind)
+        {
+            let path = at("repair").index(place).key("kind");
+            let reason = format!(
+                "{path} is {:?} for a second time; once is enough",
+                choice.kind
+            );
+            errors.push(PlanError::new(path, reason).label("the second"));
+        }
+    }
+    match workload::build(plan) {
+        Err(error) => errors.push(of_option(&at("workload"), &error)),
+        Ok(workload) => {
+            let (bytes, most) = (workload.value_bytes().greatest(), plan.limits.value_bytes);
+            if bytes > u64::from(most) {
+                let reason =
+                    format!("workload.value_bytes is {bytes}, but limits.value_bytes is {most}");
+                let error = PlanError::new(at("workload.value_bytes"), reason);
+                errors.push(
+                    error
+                        .also(at("limits.value_bytes"))
+                        .label("every write would be refused"),
+                );
+            }
+        }
+    }
+    errors
+}
+
+/// Who is asked, and whether there is such a one.
+fn roles(plan: &Plan) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    let (n, nodes) = (plan.replicas(), plan.cluster.nodes);
+    if n > usize::from(nodes) {
+        let reason = format!(
+            "replication.n is {n}, but cluster.nodes is {nodes}; choose 1 to {nodes} replicas, or more nodes"
+        );
+        let error = PlanError::new(at("replication.n"), reason).also(at("cluster.nodes"));
+        errors.push(error.label("more replicas than nodes"));
+    }
+    let coordinator = plan
+        .replication
+        .options
+        .get("coordinator")
+        .and_then(Value::as_str);
+    if coordinator == Some("gateway") && plan.cluster.gateways == 0 {
+        let reason = "replication.coordinator is \"gateway\", but cluster.gateways is 0; write gateways = 1 into [cluster], or choose another coordinator: any, first";
+        let error =
+            PlanError::new(at("replication.coordinator"), reason).also(at("cluster.gateways"));
+        errors.push(error.label("there is none"));
+    }
+    if let Some(after) = plan.client.move_after {
+        let path = at("client.move_after");
+        let is_nothing = match after {
+            MoveAfter::Requests(count) => count == 0,
+            MoveAfter::Time(time) => time.0.is_zero(),
+        };
+        let coordinators = plan.coordinators();
+        let error = if plan.client.route != Route::Sticky {
+            let reason = "client.move_after is for clients that stay with a node, but client.route is not \"sticky\"";
+            Some(PlanError::new(path, reason).also(at("client.route")))
+        } else if is_nothing {
+            let reason = "client.move_after is 0, but a client stays for a request or for a time";
+            Some(PlanError::new(path, reason))
+        } else if let [only] = coordinators[..] {
+            let reason = format!(
+                "client.move_after has nowhere to go: {only} is the only node that clients ask"
+            );
+            Some(PlanError::new(path, reason).also(at("cluster")))
+        } else {
+            None
+        };
+        errors.extend(error);
+    }
+    if plan.client.route == Route::TokenAware && plan.cluster.gateways > 0 {
+        let reason = "client.route is \"token-aware\", but clients ask gateways, which hold no keys; choose another route, or write gateways = 0 into [cluster]";
+        let error = PlanError::new(at("client.route"), reason).also(at("cluster.gateways"));
+        errors.push(error.label("no gateway is the first replica of a key"));
+    }
+    errors
+}
+
+/// Times against the length of the run.
+fn times(plan: &Plan) -> Vec<PlanError> {
+    let duration = plan.duration;
+    let mut errors = Vec::new();
+    if duration.0.is_zero() {
+        let reason = "duration is 0s: nothing would happen";
+        return vec![PlanError::new(at("duration"), reason).label("must be longer")];
+    }
+    if plan.client.timeout.0.is_zero() {
+        let reason = "client.timeout is 0s: nothing would ever be answered";
+        errors.push(PlanError::new(at("client.timeout"), reason).label("must be longer"));
+    }
+    let mut bounded = vec![("warmup".to_owned(), plan.warmup)];
+    let options = &plan.workload.options;
+    for key in ["range", "lead"] {
+        let span = options
+            .get(key)
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok());
+        bounded.extend(span.map(|span: Span| (format!("workload.{key}"), span)));
+    }
+    for (path, span) in bounded {
+        if span >= duration {
+            let reason = format!("{path} is {span}, but the run's duration is {duration}");
+            let error = PlanError::new(at(&path), reason).also(at("duration"));
+            errors.push(
+                error
+                    .label("no load would be left")
+                    .help("make it shorter, or the run longer"),
+            );
+        }
+    }
+    for (place, fault) in plan.fault.iter().enumerate() {
+        let path = at("fault").index(place);
+        let (from, until, end) = match fault {
+            Fault::Crash(crash) => {
+                let until = crash
+                    .restart_after
+                    .map(|after| crash.at.0.saturating_add(after.0));
+                (crash.at.0, until, "restart_after")
+            }
+            Fault::Rule(rule) => match rule.period {
+                Some(period) => (period.from, Some(period.until), "for"),
+                None => continue,
+            },
+        };
+        let advice = format!(
+            "at {duration} the load ends and everything heals: let it happen earlier, or make the run longer"
+        );
+        if from >= duration.0 {
+            let at_key = path.key("at");
+            let reason = format!(
+                "{at_key} is {}, but the run's duration is {duration}",
+                Span(from)
+            );
+            let error = PlanError::new(at_key, reason).also(at("duration"));
+            errors.push(error.label("after the end of the run").help(advice));
+        } else if let Some(until) = until.filter(|until| *until > duration.0) {
+            let reason = format!(
+                "{path} ends at {}, but the run's duration is {duration}",
+                Span(until)
+            );
+            let error = PlanError::new(path.key(end), reason).also(at("duration"));
+            errors.push(
+                error
+                    .label(format!("from {} until {}", Span(from), Span(until)))
+                    .help(advice),
+            );
+        }
+    }
+    errors
+}
+
+/// Crashes of nodes that are not there, or are down already.
+fn crashes(plan: &Plan) -> Vec<PlanError> {
+    let members = plan.members();
+    let crashes = plan
+        .fault
+        .iter()
+        .enumerate()
+        .filter_map(|(place, fault)| match fault {
+            Fault::Crash(crash) => Some((place, crash, crash.span(plan.duration.0))),
+            Fault::Rule(_) => None,
+        });
+    let crashes: Vec<_> = crashes.collect();
+    let overlap =
+        |one: &FaultSpan, other: &FaultSpan| one.from < other.until && other.from < one.until;
+    let mut errors = Vec::new();
+    for (i, (place, crash, span)) in crashes.iter().enumerate() {
+        let path = at("fault").index(*place).key("crash");
+        if let Err(reason) = tidemark_netfuzz::selector::check_participant(crash.crash, &members) {
+            let reason = format!("{path} is \"{}\", but {reason}", crash.crash);
+            errors.push(PlanError::new(path.clone(), reason).also(at("cluster")));
+        }
+        let same = |(_, other, first): &&(usize, &super::Crash, FaultSpan)| {
+            other.crash == crash.crash && overlap(first, span)
+        };
+        if let Some((_, _, first)) = crashes[..i].iter().find(same) {
+            let reason = format!(
+                "{path} is \"{}\", but {:?} has that node down from {} until {}",
+                crash.crash,
+                first.name,
+                Span(first.from),
+                Span(first.until)
+            );
+            let error = PlanError::new(path, reason).label("is down already");
+            errors.push(error.help(
+                "crash it at another time, or let the first one restart earlier with restart_after",
+            ));
+        }
+    }
+    errors
+}
+
+/// The network's rules, and their defaults.
+fn network(plan: &mut Plan) -> Vec<PlanError> {
+    let Err(error) = Network::new(plan.seed, &plan.spec()) else {
+        let faults = plan.fault.iter_mut().filter_map(|fault| match fault {
+            Fault::Rule(rule) => Some(rule),
+            Fault::Crash(_) => None,
+        });
+        for rule in plan.network.iter_mut().chain(faults) {
+            if let Ok(resolved) = rule.resolved() {
+                *rule = resolved;
+            }
+        }
+        return Vec::new();
+    };
+    let Some((part, place)) = error.part else {
+        return vec![PlanError::new(Path::default(), error.to_string())];
+    };
+    let table = match part {
+        Part::Network => at("network").index(place),
+        Part::Fault => {
+            let is_rule = |(_, fault): &(usize, &Fault)| matches!(fault, Fault::Rule(_));
+            let rules = plan.fault.iter().enumerate().filter(is_rule);
+            at("fault").index(rules.map(|(place, _)| place).nth(place).unwrap_or(place))
+        }
+    };
+    vec![of_option(&table, &error.error)]
+}
+
+/// An error of a strategy's own, told of the plan's table.
+pub(super) fn of_option(table: &Path, error: &OptionError) -> PlanError {
+    let Some(option) = &error.option else {
+        return of_text(table, &error.reason);
+    };
+    let inner: Path = option.parse().unwrap_or_default();
+    let last = inner.to_string();
+    let last = last.rsplit('.').next().unwrap_or_default();
+    let path = table.join(&inner);
+    match error
+        .reason
+        .strip_prefix(last)
+        .filter(|rest| rest.starts_with(' '))
+    {
+        Some(rest) => PlanError::new(path.clone(), format!("{path}{rest}")),
+        None => of_text(&path, &error.reason),
+    }
+}
+
+/// A reason that may begin with the key in `table` that it is about.
+fn of_text(table: &Path, reason: &str) -> PlanError {
+    let subject = reason.split([' ', ':']).next().unwrap_or_default();
+    let subject = subject.parse::<Path>().map(|subject| table.join(&subject));
+    let path = subject.unwrap_or_else(|_| table.clone());
+    PlanError::new(path, format!("{table}: {reason}"))
+}
+
+/// Writes out the defaults of a choice.
+fn complete<B>(table: &str, entries: &[Entry<B>], choice: &mut Choice) -> Option<PlanError> {
+    let table: Path = table.parse().unwrap_or_default();
+    let entry = match find("plan", entries, &choice.kind) {
+        Ok(entry) => entry,
+        Err(error) => return Some(PlanError::new(table.key("kind"), error.to_string())),
+    };
+    match (entry.resolve)(&choice.options) {
+        Ok(options) => {
+            choice.options = options;
+            None
+        }
+        Err(error) => Some(of_option(&table, &error)),
+    }
+}
+
+/// A path that this file writes out.
+fn at(path: &str) -> Path {
+    path.parse().expect("it is written like a path")
+}

@@ -1,0 +1,105 @@
+//! What the program says of itself, and what its exit codes say of how it ended.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::process::{Command, Output};
+
+#[test]
+fn the_help_lists_the_commands_and_the_exit_codes() {
+    let help = tidemark(&["--help"]);
+    assert!(help.status.success());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let help = String::from_utf8(help.stdout).unwrap();
+    settings.bind(|| insta::assert_snapshot!("help", help));
+}
+
+#[test]
+fn every_class_of_error_has_a_code_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mine = path("mine");
+    fs::write(path("wrong.toml"), "extends = 'quickstart'\nsede = 3").unwrap();
+    fs::write(path("text.toml"), [0xff, 0xfe]).unwrap();
+    for (arguments, code, said) in [
+        (&["plan", "check", "quickstart"][..], 0, ""),
+        (&["plan", "new", &mine], 0, ""),
+        (&["plan", "check", &format!("{mine}.toml")], 0, ""),
+        (&["plan", "check"], 2, "Usage"),
+        (
+            &["plan", "check", "quickstart", "--backend", "simm"],
+            2,
+            "sim",
+        ),
+        (
+            &["plan", "check", &path("wrong.toml")],
+            3,
+            "wrong.toml:2:1: unknown key sede",
+        ),
+        (&["run", &path("wrong.toml")], 3, "did you mean `seed`?"),
+        (
+            &["plan", "show", "quickstart", "--set", "replication.w=4"],
+            3,
+            "--set replication.w=4: ",
+        ),
+        (
+            &["plan", "check", "quickstrat"],
+            4,
+            "did you mean quickstart?",
+        ),
+        (&["plan", "check", &path("text.toml")], 4, "text.toml"),
+        (&["plan", "new", &mine], 4, "mine.toml"),
+        (&["observe", &path("no-run")], 4, "no-run"),
+    ] {
+        let output = tidemark(arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+}
+
+/// If this fails, the README shows an error that nobody gets: `UPDATE=1 cargo test` rewrites it.
+#[test]
+fn the_readme_shows_an_error_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), MISTAKEN).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command
+        .args(["plan", "check", "mine.toml"])
+        .current_dir(folder.path());
+    let error = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let (before, rest) = readme.split_once(OPEN).unwrap();
+    let (_, after) = rest.split_once(CLOSE).unwrap();
+    let current = format!("{before}{OPEN}\n```text\n{error}```\n\n{CLOSE}{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, current).unwrap();
+    } else {
+        assert!(
+            readme == current,
+            "the README shows another error than:\n{error}"
+        );
+    }
+}
+
+fn tidemark(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command.args(arguments).env_remove("TIDEMARK_LOG");
+    command.output().unwrap()
+}
+
+const OPEN: &str = "<!-- error -->\n";
+const CLOSE: &str = "<!-- /error -->";
+const MISTAKEN: &str = r#"extends  = "quickstart"
+question = "What do stricter quorums buy?"
+
+[replication]
+r = 2
+w = 4
+
+[client]
+rout = "random"
+"#;
