@@ -2,25 +2,34 @@
 
 use super::judge::Ticket;
 use bytes::{Bytes, BytesMut};
-use h2::Reason;
+use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
-use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use std::collections::VecDeque;
-use std::error::Error;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// A body on its way out.
 pub(super) enum Outgoing {
     /// As it comes.
-    Untouched(Incoming),
+    Untouched(RecvStream),
     /// At most one message.
     Whole(Option<Bytes>, Option<HeaderMap>),
     /// Message by message.
     Released(Release),
+}
+
+/// What is sent next of a body.
+enum Piece {
+    Data(Bytes),
+    End(End),
+}
+
+/// What follows the last message.
+pub(super) enum End {
+    Finished(Option<HeaderMap>),
+    Broken(Reason),
 }
 
 impl Default for Outgoing {
@@ -29,47 +38,128 @@ impl Default for Outgoing {
     }
 }
 
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        match &mut *self {
-            Self::Untouched(body) => Pin::new(body)
-                .poll_frame(context)
-                .map_err(|error| reason(&error).into()),
-            Self::Whole(data, trailers) => {
-                let data = data.take().map(Frame::data);
-                let next = data.or_else(|| trailers.take().map(Frame::trailers));
-                Poll::Ready(next.map(Ok))
-            }
-            Self::Released(release) => release.0.poll_next(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
+impl Outgoing {
+    /// Whether there is nothing to send.
+    pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Untouched(body) => body.is_end_stream(),
             Self::Whole(data, trailers) => data.is_none() && trailers.is_none(),
             Self::Released(_) => false,
         }
     }
+
+    /// Sends it: at once if it is there, otherwise as it comes.
+    pub(super) fn send(self, mut stream: SendStream<Bytes>) {
+        let sent = match self {
+            Self::Whole(data, trailers) => whole(&mut stream, data, trailers),
+            Self::Untouched(_) | Self::Released(_) => {
+                tokio::spawn(self.carry(stream));
+                return;
+            }
+        };
+        if let Err(error) = sent {
+            tracing::debug!(%error, "a body is not wanted any more");
+        }
+    }
+
+    async fn carry(mut self, mut stream: SendStream<Bytes>) {
+        loop {
+            let piece = poll_fn(|context| match stream.poll_reset(context) {
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => self.poll_next(context).map(Some),
+            });
+            let sent = match piece.await {
+                None => return,
+                Some(Piece::Data(data)) => {
+                    stream.reserve_capacity(1);
+                    if !data.is_empty() && !has_room(&mut stream).await {
+                        return;
+                    }
+                    let last = self.is_empty();
+                    match stream.send_data(data, last) {
+                        Ok(()) if !last => continue,
+                        sent => sent,
+                    }
+                }
+                Some(Piece::End(End::Finished(Some(trailers)))) => stream.send_trailers(trailers),
+                Some(Piece::End(End::Finished(None))) => stream.send_data(Bytes::new(), true),
+                Some(Piece::End(End::Broken(reason))) => return stream.send_reset(reason),
+            };
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a body is not wanted any more");
+            }
+            return;
+        }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
+        Poll::Ready(match self {
+            Self::Untouched(body) => match ready!(body.poll_data(context)) {
+                Some(Ok(data)) => {
+                    release(body, data.len());
+                    Piece::Data(data)
+                }
+                Some(Err(error)) => Piece::End(end(&error)),
+                None => Piece::End(match ready!(body.poll_trailers(context)) {
+                    Ok(trailers) => End::Finished(trailers),
+                    Err(error) => end(&error),
+                }),
+            },
+            Self::Whole(data, trailers) => match data.take() {
+                Some(data) => Piece::Data(data),
+                None => Piece::End(End::Finished(trailers.take())),
+            },
+            Self::Released(release) => return release.0.poll_next(context),
+        })
+    }
+}
+
+fn whole(
+    stream: &mut SendStream<Bytes>,
+    data: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+) -> Result<(), h2::Error> {
+    if let Some(data) = data {
+        stream.send_data(data, trailers.is_none())?;
+    }
+    trailers.map_or(Ok(()), |trailers| stream.send_trailers(trailers))
+}
+
+/// Waits until the receiver takes more; tells whether it still does.
+async fn has_room(stream: &mut SendStream<Bytes>) -> bool {
+    poll_fn(|context| {
+        while stream.capacity() == 0 {
+            if stream.poll_reset(context).is_ready() {
+                return Poll::Ready(false);
+            }
+            match ready!(stream.poll_capacity(context)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Poll::Ready(false),
+            }
+        }
+        Poll::Ready(true)
+    })
+    .await
+}
+
+/// Lets the sender of a body send as much again.
+pub(super) fn release(body: &mut RecvStream, bytes: usize) {
+    // It fails only for more than was received.
+    let _ = body.flow_control().release_capacity(bytes);
+}
+
+/// How a body ends whose stream ended so.
+pub(super) fn end(error: &h2::Error) -> End {
+    match reason(error) {
+        // The rest of the request is not needed, and there is no more of the answer.
+        Reason::NO_ERROR => End::Finished(None),
+        reason => End::Broken(reason),
+    }
 }
 
 /// Why a stream broke, as HTTP/2 has it.
-pub(super) fn reason(error: &hyper::Error) -> Reason {
-    cause(error)
-        .and_then(h2::Error::reason)
-        .unwrap_or(Reason::CANCEL)
-}
-
-/// The HTTP/2 error behind hyper's.
-pub(super) fn cause(error: &hyper::Error) -> Option<&h2::Error> {
-    let mut sources = std::iter::successors(error.source(), |&error| error.source());
-    sources.find_map(|error| error.downcast_ref())
+pub(super) fn reason(error: &h2::Error) -> Reason {
+    error.reason().unwrap_or(Reason::CANCEL)
 }
 
 /// The messages of one direction of a call that are on their way.
@@ -95,12 +185,6 @@ pub(super) struct Held {
     /// Of the first copy.
     pub(super) ticket: Option<Ticket>,
     pub(super) _room: Option<Arc<OwnedSemaphorePermit>>,
-}
-
-/// What follows the last message.
-pub(super) enum End {
-    Finished(Option<HeaderMap>),
-    Broken(Reason),
 }
 
 impl Outbox {
@@ -139,21 +223,13 @@ impl Outbox {
         self.closed.notified().await;
     }
 
-    fn poll_next(
-        &self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Piece> {
         let mut state = self.state();
         if state.ready.is_empty() {
             if state.waiting == 0
                 && let Some(end) = state.end.take()
             {
-                return Poll::Ready(match end {
-                    End::Finished(trailers) => {
-                        trailers.map(|trailers| Ok(Frame::trailers(trailers)))
-                    }
-                    End::Broken(reason) => Some(Err(reason.into())),
-                });
+                return Poll::Ready(Piece::End(end));
             }
             state.reader = Some(context.waker().clone());
             return Poll::Pending;
@@ -178,7 +254,7 @@ impl Outbox {
         for ticket in batch.into_iter().filter_map(|held| held.ticket) {
             ticket.delivered();
         }
-        Poll::Ready(Some(Ok(Frame::data(data))))
+        Poll::Ready(Piece::Data(data))
     }
 
     fn state(&self) -> MutexGuard<'_, Pending> {

@@ -1,6 +1,6 @@
 //! One call: its request meets its fate, then its answer does.
 
-use super::body::{Outgoing, Release};
+use super::body::{Outgoing, Release, reason};
 use super::judge::Ticket;
 use super::link::{Counted, Link};
 use super::message::{Message, Opening, Reader, corrupted};
@@ -8,10 +8,12 @@ use super::stream::{Interruption, Numbers, Pump};
 use super::traffic::{Shape, classify};
 use super::upstream::Failure;
 use crate::fate::{Answer, Fate};
-use h2::Reason;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
-use hyper::body::Incoming;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 use tidemark_proto::event::{Direction, Verdict};
@@ -20,11 +22,31 @@ use tonic::{Code, Status};
 
 type Answered = Result<Response<Outgoing>, h2::Error>;
 
-/// Passes a call on to the link's receiver.
-pub(super) async fn pass(link: Arc<Link>, request: Request<Incoming>) -> Answered {
-    let (mut parts, body) = request.into_parts();
-    // A request leaves as it came, except for what belongs to the connection that it came on.
-    parts.extensions.clear();
+/// Passes a call on to the link's receiver, and answers it.
+pub(super) async fn answer(
+    link: Arc<Link>,
+    request: Request<RecvStream>,
+    mut answer: SendResponse<Bytes>,
+) {
+    let answered = tokio::select! {
+        biased;
+        // The caller gave up, or is gone.
+        _ = poll_fn(|context| answer.poll_reset(context)) => return,
+        answered = pass(link, request) => answered,
+    };
+    let (parts, body) = match answered {
+        Ok(response) => response.into_parts(),
+        Err(error) => return answer.send_reset(reason(&error)),
+    };
+    match answer.send_response(Response::from_parts(parts, ()), body.is_empty()) {
+        Ok(stream) if !body.is_empty() => body.send(stream),
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "an answer is not wanted any more"),
+    }
+}
+
+async fn pass(link: Arc<Link>, request: Request<RecvStream>) -> Answered {
+    let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let Some((shape, method)) = classify(&path).filter(|_| is_grpc(&parts.headers)) else {
         let request = Request::from_parts(parts, Outgoing::Untouched(body));
@@ -71,10 +93,20 @@ impl Call {
         let mut lane = self.link.lane(&self.method, Direction::Request);
         let judge = &self.link.judge;
         let (fate, ticket) = judge.judge(&mut lane, k, message.size(), message.arrival);
-        let mut ticket = match self.unless_intercepted(&fate, ticket).await {
-            Ok(ticket) => Some(ticket),
+        let ticket = match self.unless_intercepted(&fate, ticket).await {
+            Ok(ticket) => ticket,
             Err(answered) => return answered,
         };
+        if let [copy] = &fate.copies[..]
+            && copy.delay.is_zero()
+        {
+            ticket.delivered();
+            let frame = corrupted(&message.frame, copy.corruption);
+            let request = Request::from_parts(parts, Outgoing::Whole(Some(frame), None));
+            let response = self.link.upstream.send(request).await;
+            return self.respond(response).await;
+        }
+        let mut ticket = Some(ticket);
         let (sender, mut answers) = mpsc::channel(1);
         for copy in fate.copies {
             let frame = corrupted(&message.frame, copy.corruption);
@@ -128,7 +160,7 @@ impl Call {
     }
 
     /// Passes the answer on when its own fate lets it.
-    async fn respond(self, response: Result<Response<Incoming>, Failure>) -> Answered {
+    async fn respond(self, response: Result<Response<RecvStream>, Failure>) -> Answered {
         let (parts, body) = match response {
             Ok(response) => response.into_parts(),
             Err(failure) => return refused(failure),

@@ -3,11 +3,9 @@
 use super::call;
 use super::judge::{Judge, Lane};
 use super::upstream::Upstream;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http2::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use h2::server::Builder;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,20 +89,36 @@ impl Link {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delays");
         }
+        if let Err(error) = self.answer(stream).await {
+            tracing::debug!(%error, "a connection broke");
+        }
+    }
+
+    /// Takes a connection's calls. They share its task: what is due at once is read and written at once.
+    async fn answer(self: Arc<Self>, stream: TcpStream) -> Result<(), h2::Error> {
         let limits = self.judge.limits;
-        let answer =
-            service_fn(move |request: Request<Incoming>| call::pass(self.clone(), request));
-        let served = Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(STREAM_WINDOW)
+        let mut connection = Builder::new()
+            .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADER_BYTES)
             .max_concurrent_streams(limits.calls)
             .max_pending_accept_reset_streams(limits.calls as usize)
             .max_local_error_reset_streams(None)
-            .auto_date_header(false)
-            .serve_connection(TokioIo::new(stream), answer)
-            .await;
-        if let Err(error) = served {
-            tracing::debug!(%error, "a connection broke");
+            .handshake(stream)
+            .await?;
+        let mut calls = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = calls.next() => {}
+                accepted = connection.accept() => match accepted {
+                    Some(accepted) => {
+                        let (request, answer) = accepted?;
+                        calls.push(call::answer(self.clone(), request, answer));
+                    }
+                    None => return Ok(()),
+                },
+            }
         }
     }
 }
@@ -130,5 +144,7 @@ impl Counted {
 /// HTTP/2's flow-control windows, in bytes. They do not limit what is held back: that is read at once.
 pub(super) const STREAM_WINDOW: u32 = 2 << 20;
 pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
+/// The longest list of headers in bytes.
+pub(super) const HEADER_BYTES: u32 = 16 << 10;
 const RETRY: Duration = Duration::from_millis(50);
 const OTHER: &str = "/other";

@@ -1,13 +1,11 @@
 //! The messages of a gRPC stream: cuts a body at the length prefixes and looks no further.
 
-use super::body::{Outgoing, reason};
+use super::body::{End, Outgoing, end, release};
 use crate::fate::Corruption;
 use crate::timer;
 use bytes::{Buf, Bytes, BytesMut};
-use h2::Reason;
+use h2::{Reason, RecvStream};
 use http::HeaderMap;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use std::time::Duration;
 
 /// One message, with its prefix.
@@ -60,7 +58,7 @@ pub(super) enum Opening {
 
 /// Reads the messages of a body.
 pub(super) struct Reader {
-    body: Incoming,
+    body: RecvStream,
     chunk: Bytes,
     partial: BytesMut,
     arrival: Duration,
@@ -69,7 +67,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads messages of at most `limit` bytes.
-    pub(super) fn new(body: Incoming, limit: usize) -> Self {
+    pub(super) fn new(body: RecvStream, limit: usize) -> Self {
         Self {
             body,
             chunk: Bytes::new(),
@@ -110,22 +108,23 @@ impl Reader {
                 let arrival = self.arrival;
                 return Ok(Part::Message(Message { frame, arrival }));
             }
-            let trailers = match self.body.frame().await {
-                None => None,
-                Some(Err(error)) => return Err(reason(&error).into()),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        self.arrival = timer::now();
-                        self.chunk = data;
-                        continue;
-                    }
-                    Err(other) => other.into_trailers().ok(),
+            let end = match self.body.data().await {
+                Some(Ok(data)) => {
+                    release(&mut self.body, data.len());
+                    self.arrival = timer::now();
+                    self.chunk = data;
+                    continue;
+                }
+                Some(Err(error)) => end(&error),
+                None => match self.body.trailers().await {
+                    Ok(trailers) => End::Finished(trailers),
+                    Err(error) => end(&error),
                 },
             };
-            return if self.partial.is_empty() {
-                Ok(Part::End(trailers))
-            } else {
-                Err(Reason::INTERNAL_ERROR.into())
+            return match end {
+                End::Finished(trailers) if self.partial.is_empty() => Ok(Part::End(trailers)),
+                End::Finished(_) => Err(Reason::INTERNAL_ERROR.into()),
+                End::Broken(reason) => Err(reason.into()),
             };
         }
     }

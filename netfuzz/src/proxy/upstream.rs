@@ -1,11 +1,10 @@
 //! The connection to a link's receiver: dialled when first needed and again whenever it has broken.
 
-use super::body::{Outgoing, cause, reason};
-use h2::Reason;
+use super::body::{Outgoing, reason};
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use h2::{Reason, RecvStream};
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -18,7 +17,7 @@ pub(super) struct Upstream {
 
 struct State {
     target: String,
-    connection: Option<SendRequest<Outgoing>>,
+    connection: Option<SendRequest<Bytes>>,
 }
 
 /// Why there is no response.
@@ -62,30 +61,31 @@ impl Upstream {
     /// Makes the call.
     pub(super) async fn send(
         &self,
-        mut request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, Failure> {
-        for last in [false, true] {
-            match self.connection().await?.try_send_request(request).await {
-                Ok(response) => return Ok(response),
-                // The connection had broken unnoticed and took nothing: the call is made on a new one.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if !last => {
-                        request = unsent;
-                        self.state().connection = None;
-                    }
-                    _ => return Err(failure(&error.into_error())),
-                },
-            }
+        request: Request<Outgoing>,
+    ) -> Result<Response<RecvStream>, Failure> {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, ());
+        let mut connection = self.connection().await?;
+        let (response, stream) =
+            connection
+                .send_request(request, body.is_empty())
+                .map_err(|error| {
+                    self.forget();
+                    failure(&error)
+                })?;
+        if !body.is_empty() {
+            body.send(stream);
         }
-        unreachable!("the second attempt returns")
+        response.await.map_err(|error| failure(&error))
     }
 
-    async fn connection(&self) -> Result<SendRequest<Outgoing>, Failure> {
-        if let Some(connection) = self.open() {
+    /// A connection that takes calls.
+    async fn connection(&self) -> Result<SendRequest<Bytes>, Failure> {
+        if let Some(connection) = self.open().await {
             return Ok(connection);
         }
         let _one_at_a_time = self.dialling.lock().await;
-        if let Some(connection) = self.open() {
+        if let Some(connection) = self.open().await {
             return Ok(connection);
         }
         let target = self.state().target.clone();
@@ -101,12 +101,14 @@ impl Upstream {
         Ok(connection)
     }
 
-    fn open(&self) -> Option<SendRequest<Outgoing>> {
-        let state = self.state();
-        state
-            .connection
-            .clone()
-            .filter(|connection| !connection.is_closed())
+    /// The connection that there is, unless it has broken.
+    async fn open(&self) -> Option<SendRequest<Bytes>> {
+        let connection = self.state().connection.clone()?;
+        connection.ready().await.ok()
+    }
+
+    fn forget(&self) {
+        self.state().connection = None;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,14 +118,17 @@ impl Upstream {
 
 async fn dial(
     target: &str,
-) -> Result<SendRequest<Outgoing>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<SendRequest<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(target).await?;
     stream.set_nodelay(true)?;
-    let (sender, connection) = Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(super::link::STREAM_WINDOW)
+    let (sender, connection) = Builder::new()
+        .initial_window_size(super::link::STREAM_WINDOW)
         .initial_connection_window_size(super::link::CONNECTION_WINDOW)
+        .max_header_list_size(super::link::HEADER_BYTES)
+        .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(None)
-        .handshake(TokioIo::new(stream))
+        .enable_push(false)
+        .handshake(stream)
         .await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -133,11 +138,14 @@ async fn dial(
     Ok(sender)
 }
 
-fn failure(error: &hyper::Error) -> Failure {
-    match cause(error) {
-        Some(cause) if cause.is_reset() => Failure::Reset(reason(error)),
-        _ => Failure::Unreachable(error.to_string()),
+fn failure(error: &h2::Error) -> Failure {
+    if error.is_reset() {
+        Failure::Reset(reason(error))
+    } else {
+        Failure::Unreachable(error.to_string())
     }
 }
 
 const DIAL: Duration = Duration::from_secs(5);
+/// The bytes of a body that wait for the socket.
+const SEND_BUFFER: usize = 1 << 20;
