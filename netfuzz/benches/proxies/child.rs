@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidemark_netfuzz::proxy;
+use tidemark_proto::event::Detail;
 use tidemark_proto::wire::kv_server::{Kv, KvServer};
 use tidemark_proto::wire::peer_server::{Peer, PeerServer};
 use tidemark_proto::wire::{
@@ -90,11 +91,14 @@ pub(crate) async fn proxy(journalling: Journalling) {
     let control = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", control.local_addr().unwrap());
     let seen = AtomicU64::new(0);
-    let journal: proxy::Journal = match journalling {
-        Journalling::Counted => Arc::new(move |_| {
+    let journal = proxy::Journal {
+        keep: match journalling {
+            Journalling::Counted => Detail::All,
+            Journalling::Off => Detail::None,
+        },
+        note: Arc::new(move |_| {
             seen.fetch_add(1, Ordering::Relaxed);
         }),
-        Journalling::Off => Arc::new(drop),
     };
     proxy::serve(control, journal, abandoned()).await.unwrap();
 }

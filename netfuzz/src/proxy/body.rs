@@ -1,6 +1,7 @@
 //! The bodies that the proxy sends: passed on as they come, whole, or message by message as these are released.
 
 use super::judge::Ticket;
+use crate::timer;
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
@@ -179,20 +180,38 @@ struct Pending {
     closed: bool,
 }
 
+impl Pending {
+    fn push(&mut self, held: Held) -> Option<Waker> {
+        if self.closed {
+            return None;
+        }
+        self.ready.push_back(held);
+        self.reader.take()
+    }
+}
+
 /// A message that is held back.
 pub(super) struct Held {
     pub(super) frame: Bytes,
     /// Of the first copy.
     pub(super) ticket: Option<Ticket>,
-    pub(super) _room: Option<Arc<OwnedSemaphorePermit>>,
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Outbox {
-    /// A message will be [released](Self::release) later. Tells whether another one will be, too.
-    pub(super) fn announce(&self) -> bool {
-        let mut state = self.state();
-        state.waiting += 1;
-        state.waiting > 1
+    /// A message is due now; it takes its place behind all that have been released. Whoever has to be woken comes back.
+    pub(super) fn pass(&self, held: Held) -> Option<Waker> {
+        self.state().push(held)
+    }
+
+    /// A message will be [released](Self::release) later.
+    pub(super) fn announce(&self) {
+        self.state().waiting += 1;
+    }
+
+    /// Whether all that have been announced are released.
+    pub(super) fn is_idle(&self) -> bool {
+        self.state().waiting == 0
     }
 
     /// An announced message is due. Whoever has to be woken comes back.
@@ -200,11 +219,7 @@ impl Outbox {
     pub(super) fn release(&self, held: Held) -> Option<Waker> {
         let mut state = self.state();
         state.waiting -= 1;
-        if state.closed {
-            return None;
-        }
-        state.ready.push_back(held);
-        state.reader.take()
+        state.push(held)
     }
 
     /// Nothing is announced any more: the end follows when all has been released.
@@ -251,8 +266,9 @@ impl Outbox {
                 data.freeze()
             }
         };
+        let now = timer::now();
         for ticket in batch.into_iter().filter_map(|held| held.ticket) {
-            ticket.delivered();
+            ticket.delivered(now);
         }
         Poll::Ready(Piece::Data(data))
     }

@@ -8,6 +8,7 @@ use super::stream::{Interruption, Numbers, Pump};
 use super::traffic::{Shape, classify};
 use super::upstream::Failure;
 use crate::fate::{Answer, Fate};
+use crate::timer;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
@@ -30,9 +31,9 @@ pub(super) async fn answer(
 ) {
     let answered = tokio::select! {
         biased;
+        answered = pass(link, request) => answered,
         // The caller gave up, or is gone.
         _ = poll_fn(|context| answer.poll_reset(context)) => return,
-        answered = pass(link, request) => answered,
     };
     let (parts, body) = match answered {
         Ok(response) => response.into_parts(),
@@ -47,8 +48,8 @@ pub(super) async fn answer(
 
 async fn pass(link: Arc<Link>, request: Request<RecvStream>) -> Answered {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    let Some((shape, method)) = classify(&path).filter(|_| is_grpc(&parts.headers)) else {
+    let classified = classify(parts.uri.path()).filter(|_| is_grpc(&parts.headers));
+    let Some((shape, method)) = classified.map(|(shape, name)| (shape, link.method(name))) else {
         let request = Request::from_parts(parts, Outgoing::Untouched(body));
         return match link.upstream.send(request).await {
             Ok(response) => Ok(response.map(Outgoing::Untouched)),
@@ -58,7 +59,7 @@ async fn pass(link: Arc<Link>, request: Request<RecvStream>) -> Answered {
     let call = Call {
         shape,
         given: number(&parts.headers),
-        method: link.method(method),
+        method,
         link,
     };
     let mut reader = Reader::new(body, call.link.judge.limits.message_bytes);
@@ -100,7 +101,7 @@ impl Call {
         if let [copy] = &fate.copies[..]
             && copy.delay.is_zero()
         {
-            ticket.delivered();
+            ticket.delivered(timer::now());
             let frame = corrupted(&message.frame, copy.corruption);
             let request = Request::from_parts(parts, Outgoing::Whole(Some(frame), None));
             let response = self.link.upstream.send(request).await;
@@ -117,7 +118,7 @@ impl Call {
                 link.judge.delay(message.arrival, copy.delay).await;
                 let abandoned = sender.is_closed();
                 if let Some(ticket) = ticket {
-                    ticket.delivered();
+                    ticket.delivered(timer::now());
                 }
                 let response = link.upstream.send(request);
                 if abandoned {
@@ -195,7 +196,7 @@ impl Call {
         // A second answer to one call has nowhere to go.
         let copy = &fate.copies[0];
         judge.delay(message.arrival, copy.delay).await;
-        ticket.delivered();
+        ticket.delivered(timer::now());
         let frame = Some(corrupted(&message.frame, copy.corruption));
         let body = Outgoing::Whole(frame.filter(|frame| !frame.is_empty()), trailers);
         Ok(Response::from_parts(parts, body))

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
-use tidemark_proto::event::{Direction, Event, Passage, Verdict};
+use tidemark_proto::event::{Detail, Direction, Event, Passage, Verdict};
 use tidemark_proto::id::NodeId;
 use tokio::sync::oneshot;
 
@@ -100,17 +100,19 @@ impl Judge {
         lane.known = Some((*generation, id));
         let at = arrival.saturating_sub(*epoch);
         let fate = network.fate(at, id, k, size);
-        let passage = Box::new(network.passage(at, id, k, size, &fate, None));
+        let kept = self.journal.keep == Detail::All
+            || self.journal.keep >= Detail::Faults && network.is_faulty(fate.touched_by);
+        let passage = kept.then(|| Box::new(network.passage(at, id, k, size, &fate, None)));
         drop(state);
         self.messages.fetch_add(1, Ordering::Relaxed);
         self.held.fetch_add(1, Ordering::Relaxed);
-        if passage.verdict == Verdict::Lost {
+        if fate.verdict() == Verdict::Lost {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         let ticket = Ticket {
             judge: self.clone(),
             arrival,
-            passage: Some(passage),
+            passage,
         };
         (fate, ticket)
     }
@@ -166,10 +168,10 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// The message was handed on just now.
-    pub(super) fn delivered(mut self) {
+    /// The message was handed on at this time on CLOCK_MONOTONIC.
+    pub(super) fn delivered(mut self, at: Duration) {
         if let Some(passage) = &mut self.passage {
-            passage.achieved = Some(timer::now().saturating_sub(self.arrival));
+            passage.achieved = Some(at.saturating_sub(self.arrival));
         }
     }
 }
@@ -178,7 +180,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.judge.held.fetch_sub(1, Ordering::Relaxed);
         if let Some(passage) = self.passage.take() {
-            (self.judge.journal)(Event::Fate(passage));
+            (self.judge.journal.note)(Event::Fate(passage));
         }
     }
 }

@@ -84,21 +84,23 @@ impl Reader {
 
     /// Tells one message from many. Waits no longer than `patience` for what comes next; without it, to the end.
     pub(super) async fn open(&mut self, patience: Option<Duration>) -> Result<Opening, h2::Error> {
-        let mut seen = Vec::new();
-        while seen.len() < 2 {
+        let mut first = None;
+        loop {
             let next = match patience {
                 None => self.next().await,
                 Some(patience) => match tokio::time::timeout(patience, self.next()).await {
                     Ok(next) => next,
-                    Err(_) => break,
+                    Err(_) => return Ok(Opening::Begun(first.into_iter().collect())),
                 },
             };
-            match next? {
-                Part::Message(message) => seen.push(message),
-                Part::End(trailers) => return Ok(Opening::Whole(seen.pop(), trailers)),
+            match (next?, first.take()) {
+                (Part::Message(message), None) => first = Some(message),
+                (Part::Message(second), Some(first)) => {
+                    return Ok(Opening::Begun(vec![first, second]));
+                }
+                (Part::End(trailers), seen) => return Ok(Opening::Whole(seen, trailers)),
             }
         }
-        Ok(Opening::Begun(seen))
     }
 
     /// The next message, or the end. Nothing is lost if the future is dropped.

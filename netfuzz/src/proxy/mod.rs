@@ -20,10 +20,16 @@ pub use control::{serve, serve_within};
 
 use std::sync::Arc;
 use std::time::Duration;
-use tidemark_proto::event::Event;
+use tidemark_proto::event::{Detail, Event};
 
-/// Is told of every message, once: when it is delivered, or when it is certain that it will not be.
-pub type Journal = Arc<dyn Fn(Event) + Send + Sync>;
+/// Is told of messages, of each once: when it is delivered, or when it is certain that it will not be.
+#[derive(Clone)]
+pub struct Journal {
+    /// Of which messages: of all, of those that a fault touched, or of none.
+    pub keep: Detail,
+    /// Takes their fates.
+    pub note: Arc<dyn Fn(Event) + Send + Sync>,
+}
 
 /// How much the proxy keeps for whoever connects to it.
 #[derive(Clone, Copy, Debug)]

@@ -152,21 +152,21 @@ impl Pump {
         }
         self.delivered += 1;
         let bytes = message.frame.len().min(self.judge.limits.held_bytes);
-        let room = self.room.clone().acquire_many_owned(bytes as u32).await;
-        let room = room.ok().map(Arc::new);
         let mut ticket = Some(ticket);
         for copy in fate.copies {
+            let room = self.room.clone().acquire_many_owned(bytes as u32).await;
             let held = Held {
                 frame: corrupted(&message.frame, copy.corruption),
                 ticket: ticket.take(),
-                _room: room.clone(),
+                _room: room.ok(),
             };
-            self.hold(message.arrival.saturating_add(copy.delay), held);
+            self.hold(message.arrival, copy.delay, held);
         }
         true
     }
 
-    fn hold(&mut self, own: Duration, held: Held) {
+    fn hold(&mut self, arrival: Duration, delay: Duration, held: Held) {
+        let own = arrival.saturating_add(delay);
         let release = match &mut self.previous {
             Some(previous) => {
                 *previous = own.max(*previous);
@@ -175,11 +175,14 @@ impl Pump {
             None => own,
         };
         self.latest = self.latest.max(release);
-        let behind = self.outbox.announce() && self.previous.is_some();
-        if behind || release > timer::now() {
+        // What is not delayed is due whatever time it is.
+        let due = release <= arrival || release <= timer::now();
+        let behind = self.previous.is_some() && !self.outbox.is_idle();
+        if behind || !due {
+            self.outbox.announce();
             return self.judge.hold(release, self.outbox.clone(), held);
         }
-        if let Some(reader) = self.outbox.release(held) {
+        if let Some(reader) = self.outbox.pass(held) {
             reader.wake();
         }
     }

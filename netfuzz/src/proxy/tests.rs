@@ -1,8 +1,8 @@
 //! The proxy between hand-made HTTP/2: services that it has never heard of, and fates that no plan can ask for yet.
 
-use super::Limits;
 use super::judge::Judge;
 use super::link::Link;
+use super::{Journal, Limits};
 use crate::draw::Draw;
 use crate::fate::{Answer, Copy, Corruption, Fate};
 use crate::packet::Packet;
@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tidemark_proto::event::{Direction, Event, Passage, Verdict};
+use tidemark_proto::event::{Detail, Direction, Event, Passage, Verdict};
 use tidemark_proto::id::NodeId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -59,7 +59,11 @@ impl Stage {
             Event::Fate(passage) => drop(note.send(*passage)),
             other => panic!("{other:?} is no fate"),
         };
-        let judge = Arc::new(Judge::new(Arc::new(note), Limits::default()).unwrap());
+        let noted = Journal {
+            keep: Detail::All,
+            note: Arc::new(note),
+        };
+        let judge = Arc::new(Judge::new(noted, Limits::default()).unwrap());
         judge.load(Network::of(Box::new(Fated(rule))), Duration::ZERO);
         let upstream = serve(seen).await.to_string();
         let link = Arc::new(Link::new(

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tidemark_netfuzz::proxy::serve;
+use tidemark_netfuzz::proxy::{Journal, serve};
 use tidemark_proto::clock::Clock;
-use tidemark_proto::event::{Event, Passage};
+use tidemark_proto::event::{Detail, Event, Passage};
 use tidemark_proto::wire::kv_server::{Kv, KvServer};
 use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
 use tidemark_proto::wire::peer_server::{Peer, PeerServer};
@@ -48,7 +48,11 @@ impl Proxy {
                 other => panic!("the proxy reports nothing but fates, not {other:?}"),
             };
             let shutdown = async { drop(stopped.await) };
-            serve(listener, Arc::new(note), shutdown).await.unwrap();
+            let journal = Journal {
+                keep: Detail::All,
+                note: Arc::new(note),
+            };
+            serve(listener, journal, shutdown).await.unwrap();
         });
         let control = NetfuzzClient::connect(format!("http://{address}"))
             .await

@@ -133,9 +133,10 @@ pub async fn netfuzz(
     ready: impl FnOnce() -> anyhow::Result<()>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let keep = reporting.as_ref().map_or(Detail::None, |to| to.detail);
     let (reporter, note) = report_to(reporting.as_ref());
     ready()?;
-    let served = proxy::serve(listener, note, shutdown).await;
+    let served = proxy::serve(listener, proxy::Journal { keep, note }, shutdown).await;
     finish(reporter).await;
     served.map_err(anyhow::Error::from_boxed)
 }
