@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(rpc)
         .build_server(rpc)
         .bytes(".")
+        .codec_path("crate::codec::Codec")
         .compile_fds(descriptors)?;
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "rpc")]
 pub mod clock;
+#[cfg(feature = "rpc")]
+pub mod codec;
 pub mod event;
 pub mod id;
 pub mod message;

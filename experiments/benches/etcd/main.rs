@@ -129,7 +129,7 @@ fn sides(options: &Options, nodes: u16) -> anyhow::Result<Vec<Side>> {
         let side = Side {
             name,
             store,
-            system: system,
+            system,
         };
         sides.push(side);
         anyhow::Ok(())

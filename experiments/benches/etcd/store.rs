@@ -6,13 +6,13 @@ use bytes::Bytes;
 use prost::Message;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use tidemark_proto::codec::Codec;
 use tidemark_proto::wire;
 use tidemark_proto::wire::kv_client::KvClient;
 use tonic::Request;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
-use tonic_prost::ProstCodec;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a store is asked to do.
@@ -184,7 +184,7 @@ where
     grpc.ready().await?;
     let path = PathAndQuery::from_static(path);
     let reply = grpc
-        .unary(Request::new(request), path, ProstCodec::default())
+        .unary(Request::new(request), path, Codec::default())
         .await?;
     Ok(reply.into_inner())
 }

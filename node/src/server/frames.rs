@@ -1,15 +1,18 @@
-//! gRPC messages as they come off the wire: what they hold is decoded later, so that a corrupt one does not end its stream.
+//! The peers' messages on the wire: sealed as they leave, and as they come only cut out, since what is decoded later can be
+//! corrupt without an end to its stream.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, Bytes};
+use prost::Message as _;
+use tidemark_proto::message::Message;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Passes messages as bytes, both ways.
+/// Takes messages, or none for a stream's empty answer, and gives bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Frames;
 
 impl Codec for Frames {
-    type Encode = Bytes;
+    type Encode = Option<Message>;
     type Decode = Bytes;
     type Encoder = Self;
     type Decoder = Self;
@@ -24,12 +27,12 @@ impl Codec for Frames {
 }
 
 impl Encoder for Frames {
-    type Item = Bytes;
+    type Item = Option<Message>;
     type Error = Status;
 
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
+    fn encode(&mut self, item: Option<Message>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let encoded = item.map_or(Ok(()), |message| message.seal().encode(buffer));
+        encoded.map_err(|error| Status::internal(error.to_string()))
     }
 }
 
@@ -38,6 +41,9 @@ impl Decoder for Frames {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+        // A slice would keep the stream's whole receive buffer for as long as a value in it is stored.
+        let frame = Bytes::copy_from_slice(buffer.chunk());
+        buffer.advance(frame.len());
+        Ok(Some(frame))
     }
 }

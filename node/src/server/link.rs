@@ -8,8 +8,6 @@ use super::frames::Frames;
 use super::{Reporter, ServeError};
 use crate::chance;
 use crate::replica::Config;
-use bytes::Bytes;
-use prost::Message as _;
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -168,7 +166,7 @@ impl Lane {
         (lane.expect("only its owner takes a lane back"), outcome)
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let message = match self.first.take() {
             Some(message) => message,
             None => match ready!(self.waiting.poll_recv(cx)) {
@@ -186,7 +184,7 @@ impl Lane {
             method: self.method,
             k,
         });
-        Poll::Ready(Some(message.seal().encode_to_vec().into()))
+        Poll::Ready(Some(message))
     }
 }
 
@@ -202,11 +200,11 @@ impl Loan {
 }
 
 impl Stream for Loan {
-    type Item = Bytes;
+    type Item = Option<Message>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut *self.lane() {
-            Some(lane) => lane.poll_next(cx),
+            Some(lane) => lane.poll_next(cx).map(|message| message.map(Some)),
             None => Poll::Ready(None),
         }
     }

@@ -34,12 +34,16 @@ impl Process {
 
     /// Starts a program as `tidemark <role>` in a process group of its own; it binds a port and says which.
     ///
+    /// A node gets one thread for its sockets, beside the one that decides: a machine has many nodes, and threads of
+    /// one node that wake each other for every message cost more than they carry.
+    ///
     /// # Errors
     /// The program cannot be started.
     pub fn start_program(program: &Path, role: &str, name: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
             .arg(role)
             .arg("--supervised")
+            .envs((role == "node").then_some(("TOKIO_WORKER_THREADS", "1")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)

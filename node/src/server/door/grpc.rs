@@ -5,10 +5,15 @@ use super::peer::Peers;
 use crate::replica::Limits;
 use crate::request::{Call, Refusal, Reply};
 use bytes::Bytes;
+use std::convert::Infallible;
+use std::task::{Context, Poll};
 use tidemark_proto::wire;
 use tidemark_proto::wire::kv_server::{self, Kv, KvServer};
 use tidemark_proto::wire::peer_server;
 use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
+use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Error, Server};
 use tonic::{Code, Request, Response, Status};
@@ -36,18 +41,21 @@ pub(in crate::server) async fn open(
             .with_service_name(peer_server::SERVICE_NAME)
             .with_service_name(health_server::SERVICE_NAME)
     };
+    let rest = Routes::new(HealthServer::new(health))
+        .add_service(reflection().build_v1().expect(COMPILED))
+        .add_service(reflection().build_v1alpha().expect(COMPILED));
     Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
         .http2_max_pending_accept_reset_streams(Some(STREAMS as usize))
         .http2_max_local_error_reset_streams(Some(STREAMS as usize))
-        .add_service(kv)
-        .add_service(peers)
-        .add_service(HealthServer::new(health))
-        .add_service(reflection().build_v1().expect(COMPILED))
-        .add_service(reflection().build_v1alpha().expect(COMPILED))
         .serve_with_incoming_shutdown(
+            Services {
+                kv,
+                peers,
+                rest: rest.prepare(),
+            },
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             async move {
                 let _ = stopping.wait_for(|stop| *stop).await;
@@ -60,6 +68,34 @@ pub(in crate::server) async fn open(
 pub(in crate::server) async fn set_health(health: &HealthReporter, status: ServingStatus) {
     for service in ["", kv_server::SERVICE_NAME] {
         health.set_service_status(service, status).await;
+    }
+}
+
+/// What is behind the door. Clients' and peers' calls find it without the general router, which boxes each of them and
+/// its body once more.
+#[derive(Clone)]
+struct Services {
+    kv: KvServer<Clients>,
+    peers: Peers,
+    rest: Routes,
+}
+
+impl Service<http::Request<Body>> for Services {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let service = request.uri().path().split('/').nth(1);
+        match service.unwrap_or_default() {
+            kv_server::SERVICE_NAME => self.kv.call(request),
+            peer_server::SERVICE_NAME => self.peers.call(request),
+            _ => Box::pin(self.rest.call(request)),
+        }
     }
 }
 
