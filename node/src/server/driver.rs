@@ -1,23 +1,27 @@
 //! The thread that owns the replica: takes inputs in batches, syncs once a batch, and then lets go what claims durability.
 
 use super::Reporter;
-use super::link::Links;
+use super::outbox::Delivery;
+use super::queue::Queue;
 use crate::replica::{Input, Output, Replica};
 use crate::request::{Code, Refusal, Reply, Request, Ticket};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
+use tokio::task::{JoinSet, yield_now};
 
 /// One replica and all that its outputs go to.
 pub(super) struct Driver {
     replica: Replica,
-    links: Links,
+    orders: Arc<Queue<Order>>,
+    outbox: Arc<Queue<Delivery>>,
     reporter: Reporter,
     /// Tickets are never given twice.
     tickets: u64,
@@ -30,7 +34,8 @@ pub(super) struct Driver {
 /// The way to a driver: a bounded queue.
 #[derive(Clone)]
 pub(super) struct Inbox {
-    orders: SyncSender<Order>,
+    orders: Arc<Queue<Order>>,
+    driver: Thread,
     limit: u32,
     reporter: Reporter,
 }
@@ -38,14 +43,20 @@ pub(super) struct Inbox {
 enum Order {
     Ask(Request, oneshot::Sender<Reply>),
     Hear(NodeId, Message),
-    Stop,
 }
 
 impl Driver {
-    pub(super) fn new(replica: Replica, links: Links, reporter: Reporter) -> Self {
+    /// A driver that takes so many orders and hands what is to be delivered to an outbox.
+    pub(super) fn new(
+        replica: Replica,
+        limit: u32,
+        outbox: Arc<Queue<Delivery>>,
+        reporter: Reporter,
+    ) -> Self {
         Self {
             replica,
-            links,
+            orders: Arc::new(Queue::new(limit)),
+            outbox,
             reporter,
             tickets: 0,
             waiting: BTreeMap::new(),
@@ -53,48 +64,41 @@ impl Driver {
         }
     }
 
-    /// Starts the thread. The last of the three resolves when it ends, whatever the reason.
+    /// Starts the thread, and the task that wakes it. The last of the three resolves when the thread ends, whatever the
+    /// reason.
     pub(super) fn start(
         self,
         limit: u32,
+        wakers: &mut JoinSet<()>,
     ) -> io::Result<(Inbox, JoinHandle<()>, oneshot::Receiver<()>)> {
-        let (orders, queue) = sync_channel(limit.max(1) as usize);
         let (alive, died) = oneshot::channel::<()>();
-        let inbox = Inbox {
-            orders,
-            limit,
-            reporter: self.reporter.clone(),
-        };
+        let (orders, reporter) = (Arc::clone(&self.orders), self.reporter.clone());
         let name = format!("driver {}", self.reporter.id);
         let thread = thread::Builder::new().name(name).spawn(move || {
             let _alive = alive;
-            self.run(&queue);
+            self.run();
         })?;
+        let inbox = Inbox {
+            orders,
+            driver: thread.thread().clone(),
+            limit,
+            reporter,
+        };
+        wakers.spawn(Waker(inbox.clone()).wake());
         Ok((inbox, thread, died))
     }
 
-    fn run(mut self, queue: &Receiver<Order>) {
+    fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            match self.next(queue) {
-                Ok(order) => batch.push(order),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+        while self.orders.take(BATCH, &mut batch) {
+            let due = self.replica.next_timeout();
+            let left = due.map(|due| due.saturating_sub(self.reporter.clock.elapsed()));
+            match left {
+                _ if !batch.is_empty() => self.handle(&mut batch),
+                None => thread::park(),
+                Some(Duration::ZERO) => self.handle(&mut batch),
+                Some(left) => thread::park_timeout(left),
             }
-            batch.extend(queue.try_iter().take(BATCH - 1));
-            let stop = batch.iter().any(|order| matches!(order, Order::Stop));
-            self.handle(&mut batch);
-            if stop {
-                return;
-            }
-        }
-    }
-
-    /// Waits for an order, until the replica's alarm at the latest.
-    fn next(&self, queue: &Receiver<Order>) -> Result<Order, RecvTimeoutError> {
-        match self.replica.next_timeout() {
-            Some(due) => queue.recv_timeout(due.saturating_sub(self.reporter.clock.elapsed())),
-            None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
@@ -112,9 +116,9 @@ impl Driver {
                     self.input(Input::Request(ticket, request));
                 }
                 Order::Hear(from, message) => self.input(Input::Message(from, message)),
-                Order::Stop => {}
             }
         }
+        self.outbox.ring();
         let handled = self.reporter.clock.elapsed();
         if self.replica.is_dirty() {
             self.replica.sync();
@@ -122,6 +126,7 @@ impl Driver {
         for output in std::mem::take(&mut self.held) {
             self.release(output);
         }
+        self.outbox.ring();
         let took = self.reporter.clock.elapsed() - began;
         if took > SLOW {
             let sync = took - (handled - began);
@@ -152,16 +157,28 @@ impl Driver {
     }
 
     fn release(&mut self, output: Output) {
-        match output {
-            Output::Reply(ticket, reply) => {
-                if let Some(caller) = self.waiting.remove(&ticket) {
-                    // A caller that gave up hears nothing.
-                    let _ = caller.send(reply);
-                }
-            }
-            Output::Send(to, message) => self.links.send(to, message),
-            Output::Note(event) => self.reporter.note(event),
+        let delivery = match output {
+            Output::Note(event) => return self.reporter.note(event),
+            Output::Send(to, message) => Delivery::Send(to, message),
+            Output::Reply(ticket, reply) => match self.waiting.remove(&ticket) {
+                Some(caller) => Delivery::Reply(caller, reply),
+                None => return,
+            },
+        };
+        if let Err(TrySendError::Full(Delivery::Send(to, message))) = self.outbox.push(delivery) {
+            let method = message.method();
+            let reason = format!("a {method} message to {to} was dropped: the outbox is full");
+            self.reporter.refuse(message.operation(), reason);
         }
+    }
+}
+
+impl Drop for Driver {
+    /// Whoever waits for a driver that has ended learns it.
+    fn drop(&mut self) {
+        self.orders.abandon();
+        self.outbox.close();
+        self.outbox.ring();
     }
 }
 
@@ -170,14 +187,17 @@ impl Inbox {
     pub(super) fn ask(&self, request: Request) -> Result<oneshot::Receiver<Reply>, Refusal> {
         let (reply, answer) = oneshot::channel();
         let operation = request.operation;
-        match self.orders.try_send(Order::Ask(request, reply)) {
-            Ok(()) => Ok(answer),
+        match self.orders.push(Order::Ask(request, reply)) {
+            Ok(()) => {
+                self.orders.ring();
+                Ok(answer)
+            }
             Err(TrySendError::Full(_)) => {
                 let message = format!("{} inputs wait for the node, the limit", self.limit);
                 self.reporter.refuse(operation, message.clone());
                 Err(Refusal::new(Code::ResourceExhausted, message))
             }
-            Err(TrySendError::Disconnected(_)) => {
+            Err(TrySendError::Closed(_)) => {
                 Err(Refusal::new(Code::Unavailable, "the node has stopped"))
             }
         }
@@ -185,18 +205,42 @@ impl Inbox {
 
     /// Hands a peer's message to the driver; a full queue drops it, and notes that.
     pub(super) fn hear(&self, from: NodeId, message: Message) {
-        if let Err(TrySendError::Full(Order::Hear(_, message))) =
-            self.orders.try_send(Order::Hear(from, message))
-        {
-            let (method, limit) = (message.method(), self.limit);
-            let reason = format!("a {method} message from {from} was dropped: {limit} inputs wait");
-            self.reporter.refuse(message.operation(), reason);
+        match self.orders.push(Order::Hear(from, message)) {
+            Err(TrySendError::Full(Order::Hear(_, message))) => {
+                let (method, limit) = (message.method(), self.limit);
+                let reason =
+                    format!("a {method} message from {from} was dropped: {limit} inputs wait");
+                self.reporter.refuse(message.operation(), reason);
+            }
+            _ => self.orders.ring(),
         }
     }
 
-    /// Ends the driver after all that is in its queue; waits for room in it.
+    /// Ends the driver after all that is in its queue.
     pub(super) fn stop(&self) {
-        let _ = self.orders.send(Order::Stop);
+        self.orders.close();
+        self.driver.unpark();
+    }
+}
+
+/// Wakes the driver, and ends it when it is dropped itself.
+struct Waker(Inbox);
+
+impl Waker {
+    /// Wakes the driver once for all that one turn of the runtime brings in.
+    async fn wake(self) {
+        loop {
+            self.0.orders.rung().await;
+            // Until everybody else who is ready has had a turn.
+            yield_now().await;
+            self.0.driver.unpark();
+        }
+    }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -227,41 +271,66 @@ mod tests {
     use super::*;
     use crate::replica::{Config, storage};
     use serde_json::json;
-    use std::sync::{Arc, Mutex};
     use tidemark_proto::clock::Clock;
     use tidemark_proto::wire;
     use tokio::sync::oneshot::error::TryRecvError;
-    use tokio::task::JoinSet;
 
     /// Otherwise a client could be told of a write that a power loss then takes back.
     #[test]
     fn a_reply_waits_for_the_sync_and_a_request_to_a_peer_does_not() {
-        let (mut driver, events) = driver(json!({ "kind": "model" }));
-        let (reply, mut caller) = oneshot::channel();
+        let mut driver = driver(json!({ "kind": "model" }));
+        let (reply, _caller) = oneshot::channel();
         driver.waiting.insert(Ticket(1), reply);
         driver.input(Input::Request(Ticket(1), put()));
-        assert!(matches!(caller.try_recv(), Err(TryRecvError::Empty)));
-        let tried_to_send = |event: &Event| {
-            matches!(event, Event::Refused { reason, .. }
-                if reason.ends_with("there is no link"))
-        };
-        assert!(events.lock().unwrap().iter().any(tried_to_send));
+        let deliveries = delivered(&driver);
+        assert!(matches!(
+            deliveries[..],
+            [Delivery::Send(_, Message::Store(_))]
+        ));
         driver.handle(&mut Vec::new());
-        assert!(matches!(caller.try_recv(), Ok(Reply::Written(_))));
+        let deliveries = delivered(&driver);
+        assert!(matches!(
+            deliveries[..],
+            [Delivery::Reply(_, Reply::Written(_))]
+        ));
     }
 
     /// Otherwise an engine that never syncs would delay every reply to the end of its batch.
     #[test]
     fn nothing_waits_where_nothing_is_to_be_synced() {
-        let (mut driver, _) = driver(json!({ "kind": "memory" }));
-        let (reply, mut caller) = oneshot::channel();
+        let mut driver = driver(json!({ "kind": "memory" }));
+        let (reply, _caller) = oneshot::channel();
         driver.waiting.insert(Ticket(1), reply);
         driver.input(Input::Request(Ticket(1), put()));
-        assert!(matches!(caller.try_recv(), Ok(Reply::Written(_))));
+        let deliveries = delivered(&driver);
+        assert!(matches!(
+            deliveries[..],
+            [_, Delivery::Reply(_, Reply::Written(_))]
+        ));
     }
 
-    /// A driver of n1 without links, in a cluster of two that both hold every key.
-    fn driver(storage_choice: serde_json::Value) -> (Driver, Arc<Mutex<Vec<Event>>>) {
+    /// Otherwise a client would wait for ever for a node whose driver has died.
+    #[test]
+    fn whoever_waits_for_a_driver_that_has_ended_learns_it() {
+        let driver = driver(json!({ "kind": "memory" }));
+        let (reply, mut caller) = oneshot::channel();
+        assert!(driver.orders.push(Order::Ask(put(), reply)).is_ok());
+        let (orders, outbox) = (Arc::clone(&driver.orders), Arc::clone(&driver.outbox));
+        drop(driver);
+        assert!(matches!(caller.try_recv(), Err(TryRecvError::Closed)));
+        let late = Order::Ask(put(), oneshot::channel().0);
+        assert!(matches!(orders.push(late), Err(TrySendError::Closed(_))));
+        assert!(!outbox.take(1, &mut Vec::new()));
+    }
+
+    fn delivered(driver: &Driver) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        assert!(driver.outbox.take(usize::MAX, &mut deliveries));
+        deliveries
+    }
+
+    /// A driver of n1 in a cluster of two that both hold every key.
+    fn driver(storage_choice: serde_json::Value) -> Driver {
         let config: Config = serde_json::from_value(json!({
             "seed": 7, "nodes": ["n1", "n2"], "gateways": [],
             "partitioner": { "kind": "token-ring" }, "versioning": { "kind": "vector" },
@@ -271,17 +340,13 @@ mod tests {
         .unwrap();
         let id = NodeId::node(1);
         let replica = Replica::new(&config, id, 1, storage(&config).unwrap()).unwrap();
-        let events = Arc::<Mutex<Vec<Event>>>::default();
         let reporter = Reporter {
             id,
             clock: Clock::start(),
-            note: Arc::new({
-                let events = Arc::clone(&events);
-                move |event| events.lock().unwrap().push(event)
-            }),
+            note: Arc::new(drop),
         };
-        let links = Links::open(&BTreeMap::new(), &config, &reporter, &mut JoinSet::new());
-        (Driver::new(replica, links.unwrap(), reporter), events)
+        let outbox = Arc::new(Queue::new(config.limits.queue));
+        Driver::new(replica, config.limits.queue, outbox, reporter)
     }
 
     fn put() -> Request {

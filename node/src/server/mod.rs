@@ -4,11 +4,14 @@ mod door;
 mod driver;
 mod frames;
 mod link;
+mod outbox;
+mod queue;
 
 use crate::replica::{self, Config, ConfigError, Replica};
 use door::{Reception, grpc, peer::Peers};
 use driver::Driver;
 use link::Links;
+use queue::Queue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -91,9 +94,13 @@ pub async fn serve(
     let replica = Replica::new(&config, id, life, replica::storage(&config)?)?;
     let mut lanes = JoinSet::new();
     let outgoing = Links::open(&links, &config, &reporter, &mut lanes)?;
-    let driver = Driver::new(replica, outgoing, reporter.clone());
+    let limit = config.limits.queue;
+    let outbox = Arc::new(Queue::new(limit));
+    lanes.spawn(outbox::deliver(Arc::clone(&outbox), outgoing));
+    let driver = Driver::new(replica, limit, outbox, reporter.clone());
+    let mut wakers = JoinSet::new();
     let (inbox, thread, died) = driver
-        .start(config.limits.queue)
+        .start(limit, &mut wakers)
         .map_err(ServeError::Thread)?;
 
     let health = HealthReporter::new();
