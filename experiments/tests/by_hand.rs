@@ -90,7 +90,7 @@ fn a_fault_is_refused_as_in_a_plan_and_the_cluster_stays_up() {
         (
             "partition = { isolate = \"n9\" }",
             "",
-            &["fault \"partition-1\"", "no n9"][..],
+            &["partition.isolate: there is no n9", "n1 to n5"][..],
         ),
         (
             "latence = 3",
@@ -100,7 +100,7 @@ fn a_fault_is_refused_as_in_a_plan_and_the_cluster_stays_up() {
         ("loss = ", "", &["cannot be read", "write it like"]),
         ("loss = 1, at = \"1s\"", "", &["at is given", "begins now"]),
         ("loss = 1", "soon", &["\"soon\" is no length of time"]),
-        ("crash = \"n9\"", "", &["crash names n9", "n1, n2, n3"]),
+        ("crash = \"n9\"", "", &["crash is \"n9\"", "n1 to n5"]),
         (
             "loss = 1 }\nb = { c = 1",
             "",

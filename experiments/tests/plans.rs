@@ -150,19 +150,16 @@ fn the_quickstart_and_the_strict_plan_differ_in_their_quorums_alone() {
 fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
     for (sets, parts) in [
         // Keys that are not there.
-        (&["duratoin=1s"][..], &["duratoin", "`duration`"][..]),
-        (&["client.rte=3"], &["client", "`rte`", "`rate`"]),
         (
-            &["cluster.gatways=1"],
-            &["cluster", "`gatways`", "`gateways`"],
+            &["duratoin=1s"][..],
+            &["unknown key duratoin", "duration"][..],
         ),
-        (&["limits.valu=1"], &["limits", "`valu`", "expected one of"]),
-        (&["sim.servce=1"], &["sim", "`servce`", "`service`"]),
-        (
-            &["replication.q=2"],
-            &["replication", "`q`", "`n`, `r`, `w`"],
-        ),
-        (&["workload.kees=3"], &["workload", "`kees`", "`keys`"]),
+        (&["client.rte=3"], &["unknown key client.rte", "rate"]),
+        (&["cluster.gatways=1"], &["cluster.gatways", "gateways"]),
+        (&["limits.valu=1"], &["limits.valu", "value_bytes"]),
+        (&["sim.servce=1"], &["sim.servce", "service"]),
+        (&["replication.q=2"], &["replication.q", "n, r, timeout, w"]),
+        (&["workload.kees=3"], &["workload.kees", "keys"]),
         (&["extends=strict"], &["extends"]),
         (
             &["fault=[{ at = '1s', for = '1s', partiton = 1 }]"],
@@ -170,7 +167,7 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         ),
         (
             &["fault=[{ at = '1s', crash = 'n1', restart = '2s' }]"],
-            &["fault[0]", "`restart`", "`restart_after`"],
+            &["fault[0].restart", "restart_after"],
         ),
         // Kinds that are not there.
         (
@@ -200,16 +197,16 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         ),
         (
             &["client.route=nearest"],
-            &["client.route", "`nearest`", "`token-aware`"],
+            &["client.route", "\"nearest\"", "token-aware"],
         ),
         (
             &["client.update=never"],
-            &["client.update", "`never`", "`read-first`"],
+            &["client.update", "\"never\"", "read-first"],
         ),
-        (&["events=some"], &["events", "`some`", "`faults`"]),
+        (&["events=some"], &["events", "\"some\"", "faults"]),
         (
             &["replication.coordinator=anybody"],
-            &["replication", "`anybody`", "`gateway`"],
+            &["replication.coordinator", "\"anybody\"", "gateway"],
         ),
         // Values out of bounds.
         (&["seed=-1"], &["seed", "-1"]),
@@ -220,11 +217,11 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         (&["cluster.nodes=0"], &["cluster.nodes", "0"]),
         (
             &["cluster.nodes=1001"],
-            &["cluster.nodes", "1001", "at most 1000"],
+            &["cluster.nodes", "1001", "1 to 1000"],
         ),
         (
             &["cluster.gateways=1001"],
-            &["cluster.gateways", "1001", "at most 1000"],
+            &["cluster.gateways", "1001", "0 to 1000"],
         ),
         (&["client.rate=0"], &["client.rate", "0", "above 0"]),
         (&["client.rate=fast"], &["client.rate", "\"fast\""]),
@@ -232,7 +229,7 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         (&["client.timeout=0s"], &["client.timeout", "0"]),
         (
             &["client.retries=101"],
-            &["client.retries", "101", "at most 100"],
+            &["client.retries", "101", "0 to 100"],
         ),
         (
             &["workload.keys=0"],
@@ -251,13 +248,13 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         (&["warmup=21s"], &["warmup", "21s", "duration", "20s"]),
         (
             &["replication.r=4"],
-            &["replication", "r is 4", "n is 3", "1 to 3"],
+            &["replication.r is 4", "n is 3", "1 to 3"],
         ),
         (
             &["replication.w=4"],
-            &["replication", "w is 4", "n is 3", "1 to 3"],
+            &["replication.w is 4", "n is 3", "1 to 3"],
         ),
-        (&["replication.r=0"], &["replication", "r is 0", "1 to 3"]),
+        (&["replication.r=0"], &["replication.r is 0", "1 to 3"]),
         (
             &["replication.n=6"],
             &["replication.n", "6", "cluster.nodes", "5"],
@@ -281,7 +278,7 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         ),
         (
             &["network=[{ links = ['n1 -> n7'], loss = 0.1 }]"],
-            &["network", "links", "n7", "n1, n2, n3, n4, n5"],
+            &["network", "links", "n7", "n1 to n5"],
         ),
         (
             &["network=[{ methods = ['Stroe'], loss = 0.1 }]"],
@@ -289,11 +286,11 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         ),
         (
             &["network=[{ at = '1s', for = '1s', loss = 0.1 }]"],
-            &["network", "at", "fault"],
+            &["network[0].at", "[[fault]]"],
         ),
         (
             &["fault=[{ at = '1s', for = '1s', partition = { isolate = 'n9' } }]"],
-            &["fault", "partition", "n9", "n1, n2, n3, n4, n5"],
+            &["fault", "partition", "n9", "n1 to n5"],
         ),
         (
             &["fault=[{ at = '1s', for = '1s', partition = {} }]"],
@@ -305,23 +302,23 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         ),
         (
             &["fault=[{ at = '1s', partition = { isolate = 'n3' } }]"],
-            &["fault[0]", "for, until"],
+            &["fault[0]", "for is missing", "until"],
         ),
         (
             &["fault=[{ name = 'late', at = '20s', for = '1s', loss = 1 }]"],
-            &["fault", "\"late\"", "20s", "duration"],
+            &["fault[0].at", "20s", "duration"],
         ),
         (
             &["fault=[{ at = '1s', crash = 'n9' }]"],
-            &["fault", "n9", "n1, n2, n3, n4, n5"],
+            &["fault", "n9", "n1 to n5"],
         ),
         (
             &["fault=[{ at = '30s', crash = 'n1' }]"],
-            &["fault", "n1 crashes", "30s", "20s"],
+            &["fault[0].at", "30s", "20s"],
         ),
         (
             &["fault=[{ at = '1s', crash = 'n1' }, { name = 'again', at = '2s', crash = 'n1' }]"],
-            &["fault", "\"again\"", "\"n1 crashes\""],
+            &["fault[1].crash", "\"n1 crashes\"", "1s"],
         ),
         // `--set` itself.
         (&["nonsense"], &["--set", "\"nonsense\"", "key=value"]),
@@ -347,9 +344,9 @@ fn an_error_in_a_file_names_the_file() {
     for (text, parts) in [
         (
             "extends = 'quickstart'\nduratoin = '1s'",
-            &["duratoin", "`duration`"][..],
+            &[":2:1: unknown key duratoin", "duration"][..],
         ),
-        ("extends = 'quickstart'\nduration = ", &["line 2"]),
+        ("extends = 'quickstart'\nduration = ", &[":2:"]),
         (
             "extends = 'quickstart'\n[on.simm]\nseed = 3",
             &["on.simm", "real, sim"],
@@ -365,18 +362,20 @@ fn an_error_in_a_file_names_the_file() {
         ),
         (
             "extends = 'quickstart'\n[on.sim]\nsede = 3",
-            &["sede", "`seed`"],
+            &[":3:1: unknown key sede", "seed"],
         ),
         ("extends = 'quickstrat'", &["\"quickstrat\"", "visibility"]),
         ("extends = 3", &["extends"]),
-        ("question = 'Why?'", &["missing field"]),
+        ("question = 'Why?'", &["cluster", "missing"]),
     ] {
         let path = files.write("wrong.toml", text);
         let error = load(&path, "sim", &[]).err();
         let error = error.unwrap_or_else(|| panic!("{text:?} was taken"));
-        let is_about_its_base = text.contains("quickstrat'");
-        let file = if is_about_its_base { "" } else { "wrong.toml" };
-        check_error(text, &format!("{error:#}"), &[&[file], parts].concat());
+        check_error(
+            text,
+            &format!("{error:#}"),
+            &[&["wrong.toml:"], parts].concat(),
+        );
     }
     let error = load("quickstrat", "sim", &[]).unwrap_err().to_string();
     check_error("no plan", &error, &["\"quickstrat\"", "visibility"]);

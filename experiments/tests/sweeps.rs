@@ -126,7 +126,7 @@ fn what_cannot_vary_is_refused_with_its_place() {
         (
             "vary.\"client.rte\" = [1, 2]",
             &[][..],
-            &["“rte = 1”", "client", "`rte`", "`rate`"][..],
+            &["“rte = 1”", "unknown key client.rte", "rate"][..],
         ),
         (
             "vary.load.high = { \"client.rate\" = -1 }",
@@ -136,7 +136,7 @@ fn what_cannot_vary_is_refused_with_its_place() {
         (
             "vary.a.b = { seed.x = 1 }",
             &[],
-            &["vary.\"a\"", "changes seed", "vary.seed"],
+            &["vary.a", "changes seed", "vary.seed"],
         ),
         (
             "vary.replication.r = [1, 2]",
@@ -144,8 +144,8 @@ fn what_cannot_vary_is_refused_with_its_place() {
             &["vary.replication.r is a list", "\"replication.r\" = [1, 2]"],
         ),
         ("vary.load.high = 3", &[], &["vary.load.high is 3"]),
-        ("vary.load = 3", &[], &["vary.\"load\" is 3", "list"]),
-        ("vary.load = []", &[], &["vary.\"load\" has no cases"]),
+        ("vary.load = 3", &[], &["vary.load is 3", "list"]),
+        ("vary.load = []", &[], &["vary.load has no cases"]),
         ("vary = 3", &[], &["vary is 3", "table of axes"]),
         ("vary.seed = { from = 1 }", &[], &["vary.seed", "count"]),
         ("vary.seed = { count = 0 }", &[], &["no seed"]),

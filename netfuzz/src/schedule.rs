@@ -521,7 +521,7 @@ mod tests {
             (
                 json!([{ "loss": 1, "links": ["n9 -> *"] }]),
                 json!([]),
-                ["no n9", "n1, n2, n3, c1"],
+                ["no n9", "n1 to n3, c1"],
             ),
             (
                 json!([{ "name": "a+b", "loss": 1 }]),
@@ -536,7 +536,7 @@ mod tests {
             (
                 json!([{ "at": "1s", "for": "1s", "loss": 1 }]),
                 json!([]),
-                ["has at", "always"],
+                [", at:", "always"],
             ),
             (
                 json!([]),
@@ -551,17 +551,17 @@ mod tests {
             (
                 json!([{ "partition": {} }]),
                 json!([]),
-                ["partition: give exactly one", "isolate, groups, one_way"],
+                ["partition: who", "isolate, groups, one_way"],
             ),
             (
                 json!([{ "partition": { "isolate": "n9" } }]),
                 json!([]),
-                ["no n9", "n1, n2, n3, c1"],
+                ["no n9", "n1 to n3, c1"],
             ),
             (
                 json!([{ "partition": { "isolate": 3 } }]),
                 json!([]),
-                ["partition:", "like \"n3\""],
+                ["partition.isolate:", "like \"n3\""],
             ),
             (
                 json!([{ "partition": { "isolate": "c1" } }]),

@@ -93,7 +93,13 @@ impl Faults {
         let before = spans(&self.plan)?;
         self.plan.fault.push(fault.clone());
         let after = self.plan.clone().resolve().and_then(|plan| spans(&plan));
-        let after = after.inspect_err(|_| drop(self.plan.fault.pop()))?;
+        let after = after.map_err(|error| {
+            self.plan.fault.pop();
+            // Where it would stand among the plan's faults means nothing by hand.
+            let place = format!("fault[{}]", self.plan.fault.len());
+            let reason = error.to_string().replace(&format!("{place}."), "");
+            anyhow!(reason.replace(&place, "the fault"))
+        })?;
         let span = after.into_iter().find(|span| !before.contains(span));
         let span = span.context("the fault would be over at once")?;
         *self.numbers.entry(span.kind.clone()).or_default() += 1;

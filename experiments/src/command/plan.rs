@@ -6,6 +6,7 @@ use super::run::{DEFAULT_BACKEND, backends};
 use crate::plan::text::{explained, outline, starter};
 use crate::plan::{aside, backend, load, schema, sweep};
 use crate::run::print;
+use crate::workload::unhonoured;
 use anyhow::Context as _;
 use clap::Subcommand;
 use std::io::Write as _;
@@ -65,6 +66,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let backend = which.backend()?;
             let (name, plan) = load(&which.plan, &backend, &which.sets)?;
             let mut text = format!("ok: {}", outline(&name, &plan));
+            for note in unhonoured(&plan.workload) {
+                text += &format!("the workload's file is not honoured in this: {note}\n");
+            }
             if let Some(sweep) = sweep(&which.plan, &backend, &which.sets)? {
                 let axis = |axis: &Axis| format!("{} ({})", axis.name, axis.cases.join(", "));
                 let axes: Vec<_> = sweep.axes.iter().map(axis).collect();
