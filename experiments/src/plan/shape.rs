@@ -146,7 +146,6 @@ impl<'a> Shape<'a> {
         path: &Path,
     ) -> Option<&'a Value> {
         if let [only] = forms
-            && alternatives(only).is_none()
             && kind(only).is_none()
         {
             return Some(only);
@@ -266,10 +265,9 @@ impl<'a> Shape<'a> {
     ) {
         let place = path.key(key);
         let error = PlanError::new(place.clone(), format!("unknown key {place}")).of_key();
-        let left = keys
-            .keys()
-            .copied()
-            .filter(|key| !fields.contains_key(*key));
+        let aside = if is_root(path) { &FILE_KEYS[..] } else { &[] };
+        let left = keys.keys().chain(aside).copied();
+        let left = left.filter(|key| !fields.contains_key(*key));
         let takes = match path.steps() {
             [] => "a plan has".to_owned(),
             _ => format!("{path} takes"),
@@ -319,10 +317,9 @@ impl<'a> Shape<'a> {
             return;
         }
         let Some(free) = forms.iter().find(|form| words(form).next().is_none()) else {
-            let reason = format!("{path} is {text:?}");
-            let error = PlanError::new(path.clone(), reason).label(did_you_mean(text, choices));
-            self.errors
-                .push(error.help(format!("choose {}", wanted(forms))));
+            let reason = format!("{path} is {text:?}, but must be {}", wanted(forms));
+            let error = PlanError::new(path.clone(), reason);
+            self.errors.push(error.label(did_you_mean(text, choices)));
             return;
         };
         let unread = match free["format"].as_str() {
