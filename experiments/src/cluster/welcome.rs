@@ -49,7 +49,7 @@ In another terminal, with any gRPC client (values are base64; the key {KEY:?} re
   grpcurl -plaintext -d '{{\"key\": \"{KEY}\"}}' {reader} tidemark.v1.Kv/Get
   buf curl --protocol grpc --http2-prior-knowledge -d '{{\"key\": \"{KEY}\"}}' http://{reader}/tidemark.v1.Kv/Get
 
-or with tidemark itself: cut {last} off, write, and read the old value from it:
+or with tidemark itself: write, cut {last} off, write again, and read the old value from {last}:
 ",
         names.join(", ")
     )?;
@@ -57,19 +57,21 @@ or with tidemark itself: cut {last} off, write, and read the old value from it:
         out if out == Path::new(DEFAULT_OUT) => String::new(),
         out => format!(" --out {}", quoted(&out.display().to_string())),
     };
-    for line in [
-        format!("tidemark cluster fault{out} 'partition = {{ isolate = \"{last}\" }}'"),
-        format!("tidemark put{out} {KEY} v2 --node {first}"),
-        format!("tidemark get{out} {KEY} --node {last}"),
-        format!("tidemark cluster heal{out}"),
-        format!("tidemark cluster status{out}"),
+    let program = program();
+    for words in [
+        format!("put{out} {KEY} v1 --node {first}"),
+        format!("cluster fault{out} 'partition = {{ isolate = \"{last}\" }}'"),
+        format!("put{out} {KEY} v2 --node {first}"),
+        format!("get{out} {KEY} --node {last}"),
+        format!("cluster heal{out}"),
+        format!("cluster status{out}"),
     ] {
-        writeln!(text, "  {line}")?;
+        writeln!(text, "  {program} {words}")?;
     }
     writeln!(
         text,
         "
-Ctrl-C here, or `tidemark cluster down{out}` there, ends it and writes {}.
+Ctrl-C here, or `{program} cluster down{out}` there, ends it and writes {}.
 It ends by itself after {}.",
         up.folder.display(),
         request.length
@@ -77,6 +79,19 @@ It ends by itself after {}.",
     Ok(text)
 }
 
+/// How a shell finds this program: by its name if that is in one of its folders, else by where it is.
+fn program() -> String {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&folders).any(|folder| folder.join(PROGRAM).is_file()) {
+        return PROGRAM.to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| PROGRAM.into());
+    let nearer = program.strip_prefix(&here).unwrap_or(&program);
+    quoted(&nearer.display().to_string())
+}
+
+const PROGRAM: &str = "tidemark";
 const KEY: &str = "k";
 /// Where results go if nothing else is said.
 pub(crate) const DEFAULT_OUT: &str = "results";

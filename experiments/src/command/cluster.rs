@@ -13,7 +13,7 @@ use tidemark_proto::wire::{ClusterFaultRequest, ClusterStatusReply, StandingFaul
 pub(super) enum Command {
     /// Start the cluster of a plan, without its load and its faults, and keep it up until Ctrl-C or `cluster down`.
     Up(Up),
-    /// Break it: what a plan's [[fault]] says, on one line, from now on.
+    /// Break it: what a plan's [[fault]] says, on one line, from now on. Messages on their way already are not touched.
     Fault(FaultArguments),
     /// End every fault, and start nodes that are down again.
     Heal(Of),
