@@ -29,6 +29,8 @@ pub(super) struct Driver {
     waiting: BTreeMap<Ticket, oneshot::Sender<Reply>>,
     /// What may leave only after the next sync, in order.
     held: Vec<Output>,
+    /// Whether something was put in the outbox since its bell was rung.
+    has_put: bool,
 }
 
 /// The way to a driver: a bounded queue.
@@ -36,7 +38,6 @@ pub(super) struct Driver {
 pub(super) struct Inbox {
     orders: Arc<Queue<Order>>,
     driver: Thread,
-    limit: u32,
     reporter: Reporter,
 }
 
@@ -61,6 +62,7 @@ impl Driver {
             tickets: 0,
             waiting: BTreeMap::new(),
             held: Vec::new(),
+            has_put: false,
         }
     }
 
@@ -68,8 +70,7 @@ impl Driver {
     /// reason.
     pub(super) fn start(
         self,
-        limit: u32,
-        wakers: &mut JoinSet<()>,
+        bells: &mut JoinSet<()>,
     ) -> io::Result<(Inbox, JoinHandle<()>, oneshot::Receiver<()>)> {
         let (alive, died) = oneshot::channel::<()>();
         let (orders, reporter) = (Arc::clone(&self.orders), self.reporter.clone());
@@ -81,23 +82,21 @@ impl Driver {
         let inbox = Inbox {
             orders,
             driver: thread.thread().clone(),
-            limit,
             reporter,
         };
-        wakers.spawn(Waker(inbox.clone()).wake());
+        bells.spawn(Bell(inbox.clone()).toll());
         Ok((inbox, thread, died))
     }
 
     fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.orders.take(BATCH, &mut batch) {
-            let due = self.replica.next_timeout();
-            let left = due.map(|due| due.saturating_sub(self.reporter.clock.elapsed()));
-            match left {
+            let now = self.reporter.clock.elapsed();
+            match self.replica.next_timeout() {
                 _ if !batch.is_empty() => self.handle(&mut batch),
                 None => thread::park(),
-                Some(Duration::ZERO) => self.handle(&mut batch),
-                Some(left) => thread::park_timeout(left),
+                Some(due) if due <= now => self.handle(&mut batch),
+                Some(due) => thread::park_timeout(due - now),
             }
         }
     }
@@ -118,7 +117,7 @@ impl Driver {
                 Order::Hear(from, message) => self.input(Input::Message(from, message)),
             }
         }
-        self.outbox.ring();
+        self.ring();
         let handled = self.reporter.clock.elapsed();
         if self.replica.is_dirty() {
             self.replica.sync();
@@ -126,7 +125,7 @@ impl Driver {
         for output in std::mem::take(&mut self.held) {
             self.release(output);
         }
-        self.outbox.ring();
+        self.ring();
         let took = self.reporter.clock.elapsed() - began;
         if took > SLOW {
             let sync = took - (handled - began);
@@ -165,10 +164,18 @@ impl Driver {
                 None => return,
             },
         };
+        self.has_put = true;
         if let Err(TrySendError::Full(Delivery::Send(to, message))) = self.outbox.push(delivery) {
             let method = message.method();
             let reason = format!("a {method} message to {to} was dropped: the outbox is full");
             self.reporter.refuse(message.operation(), reason);
+        }
+    }
+
+    /// Lets leave together what was put in the outbox.
+    fn ring(&mut self) {
+        if std::mem::take(&mut self.has_put) {
+            self.outbox.ring();
         }
     }
 }
@@ -193,7 +200,10 @@ impl Inbox {
                 Ok(answer)
             }
             Err(TrySendError::Full(_)) => {
-                let message = format!("{} inputs wait for the node, the limit", self.limit);
+                let message = format!(
+                    "{} inputs wait for the node, the limit",
+                    self.orders.limit()
+                );
                 self.reporter.refuse(operation, message.clone());
                 Err(Refusal::new(Code::ResourceExhausted, message))
             }
@@ -207,7 +217,7 @@ impl Inbox {
     pub(super) fn hear(&self, from: NodeId, message: Message) {
         match self.orders.push(Order::Hear(from, message)) {
             Err(TrySendError::Full(Order::Hear(_, message))) => {
-                let (method, limit) = (message.method(), self.limit);
+                let (method, limit) = (message.method(), self.orders.limit());
                 let reason =
                     format!("a {method} message from {from} was dropped: {limit} inputs wait");
                 self.reporter.refuse(message.operation(), reason);
@@ -223,12 +233,12 @@ impl Inbox {
     }
 }
 
-/// Wakes the driver, and ends it when it is dropped itself.
-struct Waker(Inbox);
+/// What wakes the driver; it ends with its bell.
+struct Bell(Inbox);
 
-impl Waker {
+impl Bell {
     /// Wakes the driver once for all that one turn of the runtime brings in.
-    async fn wake(self) {
+    async fn toll(self) {
         loop {
             self.0.orders.rung().await;
             // Until everybody else who is ready has had a turn.
@@ -238,7 +248,7 @@ impl Waker {
     }
 }
 
-impl Drop for Waker {
+impl Drop for Bell {
     fn drop(&mut self) {
         self.0.stop();
     }

@@ -95,13 +95,12 @@ pub async fn serve(
     let mut lanes = JoinSet::new();
     let outgoing = Links::open(&links, &config, &reporter, &mut lanes)?;
     let limit = config.limits.queue;
-    let outbox = Arc::new(Queue::new(limit));
+    // Every request that waits for its reply, and what waits for the links.
+    let outbox = Arc::new(Queue::new(limit.saturating_add(config.limits.requests)));
     lanes.spawn(outbox::deliver(Arc::clone(&outbox), outgoing));
     let driver = Driver::new(replica, limit, outbox, reporter.clone());
-    let mut wakers = JoinSet::new();
-    let (inbox, thread, died) = driver
-        .start(limit, &mut wakers)
-        .map_err(ServeError::Thread)?;
+    let mut bells = JoinSet::new();
+    let (inbox, thread, died) = driver.start(&mut bells).map_err(ServeError::Thread)?;
 
     let health = HealthReporter::new();
     let (stop, stopping) = watch::channel(false);

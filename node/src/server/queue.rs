@@ -31,6 +31,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// How many items may wait.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Puts an item in, unless the queue is full or closed.
     pub(super) fn push(&self, item: T) -> Result<(), TrySendError<T>> {
         let mut items = self.items();
