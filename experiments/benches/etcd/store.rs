@@ -69,7 +69,7 @@ impl Store {
         for address in addresses
             .iter()
             .cycle()
-            .take(addresses.len() * options.channels.max(1))
+            .take(addresses.len() * options.channels.get())
         {
             let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
             channels.push(endpoint.tcp_nodelay(true).connect_lazy());
@@ -77,7 +77,7 @@ impl Store {
         Ok(Self {
             channels,
             value: vec![b'v'; options.value_bytes].into(),
-            keys: (0..options.keys)
+            keys: (0..options.keys.get())
                 .map(|key| format!("key-{key:08}"))
                 .collect(),
             dialect,
