@@ -153,7 +153,7 @@ fn the_shell_remembers_contexts_and_survives_mistakes() {
     let mut deployment = Deployment::start();
     let lines = [
         "put cart apples --w 3",
-        "put cart 'ripe pears' --w 3   # supersedes the apples",
+        "put cart '#1 pears' --w 3   # supersedes the apples",
         "get cart",
         "put cart plums blind --w 3",
         "get cart",
@@ -173,7 +173,7 @@ fn the_shell_remembers_contexts_and_survives_mistakes() {
         let place = shell.said.find(part);
         place.unwrap_or_else(|| panic!("{part:?} is missing in {}", shell.said))
     };
-    assert!(said("cart: 1 version\n  ripe pears ") < said("cart: 2 siblings"));
+    assert!(said("cart: 1 version\n  #1 pears ") < said("cart: 2 siblings"));
     assert!(said("put cart <value> supersedes them all") < said("cart: 1 version\n  both "));
     assert!(said("unrecognized subcommand 'pt'") < said("no cluster is up"));
     said("nothing of cart was seen");

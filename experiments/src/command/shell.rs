@@ -147,10 +147,6 @@ impl Shell {
 
     fn execute(&mut self, line: &str) -> anyhow::Result<Then> {
         let words = shlex::split(line).ok_or_else(|| anyhow::anyhow!("a quote is not closed"))?;
-        let words = match words.iter().position(|word| word.starts_with('#')) {
-            Some(comment) => &words[..comment],
-            None => &words,
-        };
         if words.is_empty() {
             return Ok(Then::GoOn);
         }
