@@ -211,7 +211,8 @@ impl Axis {
                 values.iter().enumerate().map(case).collect()
             }
             Toml::Table(cases) => {
-                let case = |(label, changes)| Case::read(path, name, label, changes);
+                let case =
+                    |(label, changes): (&String, &Toml)| Case::read(path, name, label, changes);
                 cases.iter().map(case).collect::<Result<_, _>>()?
             }
             other => {
