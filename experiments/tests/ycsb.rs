@@ -135,7 +135,12 @@ impl Load {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
         let mut inserted = BTreeSet::new();
         let mut arrivals: BTreeMap<Duration, Vec<&Operation>> = BTreeMap::new();
-        for operation in &self.operations {
+        // What follows a read-modify-write's read belongs to the arrival of that.
+        let asked = self
+            .operations
+            .iter()
+            .filter(|op| op.context_from.is_none());
+        for operation in asked {
             arrivals
                 .entry(operation.intended)
                 .or_default()
@@ -145,7 +150,6 @@ impl Load {
         for operations in arrivals.values() {
             let first = operations[0];
             let kind = match (first.kind, first.purpose) {
-                (Kind::Put, _) if first.context_from.is_some() => continue,
                 (Kind::Put, _) if self.preloaded.contains(&first.key[..]) => "update",
                 (Kind::Put, _) => {
                     assert!(inserted.insert(&first.key), "a key was inserted twice");
