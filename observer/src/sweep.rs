@@ -506,7 +506,7 @@ mod tests {
             "{keys}"
         );
         assert!(
-            trouble.contains(": availability −10.0 points [−10.0, −10.0]; no difference seen in"),
+            trouble.contains(": availability −10 points [−10, −10]; no difference seen in"),
             "{trouble}"
         );
     }

@@ -55,7 +55,7 @@ fn row(cells: &[String; 5]) -> String {
     })
 }
 
-const WIDTHS: [usize; 5] = [28, 23, 18, 8, 19];
+const WIDTHS: [usize; 5] = [28, 22, 19, 8, 19];
 const SENTENCE_LINES: usize = 3;
 const MEANINGS: [&str; 5] = [
     "stale      reads that missed a write that was complete when they started; t-staleness: for how long",
