@@ -49,12 +49,14 @@ pub(crate) fn print(load: Load, sides: &[&Side], rounds: &[Vec<Sample>]) {
                 (Load::Calls(_), _) => print!(" {added:>+9.0}"),
             }
         }
-        let efficiency = |place: usize| all(&|round| efficiency(&round[place])).median;
         if side.processor().is_some() {
-            print!(" {:>10.0}", efficiency(place));
+            let own = all(&|round| efficiency(&round[place])).median;
+            print!(" {own:>10.0}");
             for name in &rivals {
                 let other = sides.iter().position(|side| side.name == *name).unwrap();
-                print!(" {:>10.2}", efficiency(place) / efficiency(other));
+                // Within a round, because the machine changes from one to the next.
+                let ratio = all(&|round| efficiency(&round[place]) / efficiency(&round[other]));
+                print!(" {:>10.2}", ratio.median);
             }
         }
         println!();

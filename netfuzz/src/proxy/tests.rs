@@ -54,6 +54,15 @@ struct Stage {
 impl Stage {
     async fn set(rule: fn(&Packet, &mut Fate)) -> Self {
         let (seen, received) = unbounded_channel();
+        Self::before(serve(seen).await, received, rule).await
+    }
+
+    /// With a service of the test's own, which tells what it received.
+    async fn before(
+        upstream: SocketAddr,
+        received: UnboundedReceiver<Bytes>,
+        rule: fn(&Packet, &mut Fate),
+    ) -> Self {
         let (note, journal) = unbounded_channel();
         let note = move |event| match event {
             Event::Fate(passage) => drop(note.send(*passage)),
@@ -65,11 +74,10 @@ impl Stage {
         };
         let judge = Arc::new(Judge::new(noted, Limits::default()).unwrap());
         judge.load(Network::of(Box::new(Fated(rule))), Duration::ZERO);
-        let upstream = serve(seen).await.to_string();
         let link = Arc::new(Link::new(
             NodeId::client(1),
             NodeId::node(1),
-            upstream,
+            upstream.to_string(),
             judge.clone(),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -338,4 +346,31 @@ async fn what_is_under_way_on_a_stream_arrives_though_the_caller_is_gone() {
     drop(sender);
     assert_eq!(stage.received.recv().await.unwrap(), message("held"));
     assert!(stage.journal.recv().await.unwrap().achieved.is_some());
+}
+
+#[tokio::test]
+async fn a_call_cancelled_while_it_streams_is_reset_and_does_not_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let ended = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (request, _answer) = connection.accept().await.unwrap().unwrap();
+        tokio::spawn(async move { connection.accept().await.is_some() });
+        let mut body = request.into_body();
+        loop {
+            match body.data().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error.reason(),
+                None => return None,
+            }
+        }
+    });
+    let mut stage = Stage::before(upstream, unbounded_channel().1, PASS).await;
+    let (sender, response) = stage.call("/tidemark.v1.Peer/Store");
+    sender.send(Ok(Frame::data(message("half")))).unwrap();
+    let response = tokio::spawn(response);
+    stage.journal.recv().await.unwrap();
+    response.abort();
+    assert_eq!(ended.await.unwrap(), Some(Reason::CANCEL));
 }
