@@ -14,6 +14,7 @@ use tidemark_proto::span::Span;
 /// How long something takes: a [`Law`] whose parameters make sense.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Law", into = "Law")]
+#[schemars(description = "How long something takes, by chance.")]
 pub struct Distribution(Law);
 
 /// A distribution as it is written.

@@ -64,7 +64,7 @@ impl Network {
                 error,
             };
             if rules.len() == RuleSet::LIMIT {
-                let reason = format!("it is one rule too many; the limit is {}", RuleSet::LIMIT);
+                let reason = format!("one rule too many; the limit is {}", RuleSet::LIMIT);
                 return Err(refuse(OptionError::new(reason)));
             }
             if name.is_empty() || name.contains('+') {
@@ -551,7 +551,7 @@ mod tests {
             (
                 json!([{ "partition": {} }]),
                 json!([]),
-                ["partition: who", "isolate, groups, one_way"],
+                ["partition: give", "isolate, groups, one_way"],
             ),
             (
                 json!([{ "partition": { "isolate": "n9" } }]),

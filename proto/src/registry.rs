@@ -77,6 +77,26 @@ impl OptionError {
         }
     }
 
+    /// Something at a path of the options is wrong, of which serde has passed on nothing but the text; what that begins
+    /// with is the option that it is about, as in `from is 3ms, but to is 1ms`.
+    #[must_use]
+    pub fn of_text(path: &str, reason: String) -> Self {
+        let mut words = reason.split(' ');
+        let subject = words
+            .next()
+            .filter(|_| matches!(words.next(), Some("is" | "has")));
+        let is_path = |text: &&str| {
+            text.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
+        };
+        let path = Some(path).filter(|path| *path != ".");
+        let option: Vec<_> = path.into_iter().chain(subject.filter(is_path)).collect();
+        Self {
+            option: (!option.is_empty()).then(|| option.join(".")),
+            reason,
+        }
+    }
+
     /// One of the options is wrong.
     pub fn of(option: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
@@ -122,10 +142,8 @@ pub fn find<'a, B>(
 /// # Errors
 /// A field is unknown, missing or of the wrong type; the error names it.
 pub fn parse<T: DeserializeOwned>(options: &Options) -> Result<T, OptionError> {
-    serde_path_to_error::deserialize(Value::Object(options.clone())).map_err(|error| OptionError {
-        option: (error.path().iter().next().is_some()).then(|| error.path().to_string()),
-        reason: error.inner().to_string(),
-    })
+    serde_path_to_error::deserialize(Value::Object(options.clone()))
+        .map_err(|error| OptionError::of_text(&error.path().to_string(), error.inner().to_string()))
 }
 
 /// The options with every default written out: what an [`Entry`] has as `resolve`.

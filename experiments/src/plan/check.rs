@@ -296,29 +296,19 @@ fn network(plan: &mut Plan) -> Vec<PlanError> {
 
 /// An error of a strategy's own, told of the plan's table.
 pub(super) fn of_option(table: &Path, error: &OptionError) -> PlanError {
-    let Some(option) = &error.option else {
-        return of_text(table, &error.reason);
+    let OptionError { option, reason } = error;
+    let option = option.as_deref().unwrap_or_default();
+    let path = option
+        .parse()
+        .map_or_else(|_| table.clone(), |option| table.join(&option));
+    // What the reason begins with is said by the path already.
+    let (subject, rest) = reason.split_once(' ').unwrap_or((reason, ""));
+    let start = option.strip_suffix(subject);
+    let reason = match start.filter(|start| start.is_empty() || start.ends_with('.')) {
+        Some(_) => format!("{path} {rest}"),
+        None => format!("{path}: {reason}"),
     };
-    let inner: Path = option.parse().unwrap_or_default();
-    let last = inner.to_string();
-    let last = last.rsplit('.').next().unwrap_or_default();
-    let path = table.join(&inner);
-    match error
-        .reason
-        .strip_prefix(last)
-        .filter(|rest| rest.starts_with(' '))
-    {
-        Some(rest) => PlanError::new(path.clone(), format!("{path}{rest}")),
-        None => of_text(&path, &error.reason),
-    }
-}
-
-/// A reason that may begin with the key in `table` that it is about.
-fn of_text(table: &Path, reason: &str) -> PlanError {
-    let subject = reason.split([' ', ':']).next().unwrap_or_default();
-    let subject = subject.parse::<Path>().map(|subject| table.join(&subject));
-    let path = subject.unwrap_or_else(|_| table.clone());
-    PlanError::new(path, format!("{table}: {reason}"))
+    PlanError::new(path, reason)
 }
 
 /// Writes out the defaults of a choice.

@@ -16,8 +16,8 @@ pub struct PlanError {
     pub side: Side,
     /// What is wrong; it begins with the path.
     pub reason: String,
-    /// What is said beside the underlined text.
-    pub label: String,
+    /// What is said beside the underlined text; none: what the value means.
+    pub label: Option<String>,
     /// The choices, or what would mend it.
     pub help: Option<String>,
     /// What else has to do with it: if that was written later, it is what is shown.
@@ -37,7 +37,7 @@ impl PlanError {
             path,
             side: Side::Value,
             reason,
-            label: "here".to_owned(),
+            label: None,
             help,
             also: None,
         }
@@ -47,7 +47,7 @@ impl PlanError {
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
         Self {
-            label: label.into(),
+            label: Some(label.into()),
             ..self
         }
     }
@@ -196,7 +196,8 @@ impl Diagnostic for Excerpt<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = Some(self.0.error.label.clone());
+        let label = self.0.error.label.clone();
+        let label = label.or_else(|| Some("here".to_owned()));
         let span = LabeledSpan::new_with_span(label, self.0.span.clone());
         Some(Box::new(std::iter::once(span)))
     }

@@ -89,6 +89,10 @@ pub(super) fn wanted(forms: &[&Value]) -> String {
         _ => "a table".to_owned(),
     }));
     wanted.dedup();
+    let tags: Vec<_> = forms.iter().flat_map(|form| required(form)).collect();
+    if forms.len() > 1 && wanted == ["a table"] && tags.len() == forms.len() {
+        return format!("a table with one of: {}", tags.join(", "));
+    }
     wanted.join(", or ")
 }
 

@@ -2,7 +2,10 @@
 
 use super::error::{Located, PlanError, PlanErrors};
 use super::path::{Path, Step};
+use super::schema;
+use super::shape::meanings;
 use super::source::{Side, Source, SourceKind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::{Table, Value as Toml};
 
@@ -77,7 +80,10 @@ impl Layers {
 
     /// Says where each of these errors stands.
     pub(super) fn locate(&self, errors: Vec<PlanError>) -> PlanErrors {
-        let mut errors: Vec<_> = errors.into_iter().map(|error| self.place(error)).collect();
+        let value = serde_json::to_value(&self.table).unwrap_or_default();
+        let meanings = meanings(schema::whole(), &value);
+        let errors = errors.into_iter();
+        let mut errors: Vec<_> = errors.map(|error| self.place(error, &meanings)).collect();
         errors.sort_by(|one, other| {
             let place = |located: &Located| (located.source.name.clone(), located.span.start);
             place(one).cmp(&place(other))
@@ -85,7 +91,11 @@ impl Layers {
         PlanErrors(errors)
     }
 
-    fn place(&self, error: PlanError) -> Located {
+    fn place(&self, mut error: PlanError, meanings: &BTreeMap<String, String>) -> Located {
+        let lengths = (0..=error.path.steps().len()).rev();
+        let mut paths = lengths.map(|length| error.path.first(length).to_string());
+        let meaning = paths.find_map(|path| meanings.get(&path));
+        error.label = error.label.or_else(|| meaning.cloned());
         let mut path = self.existing(&error.path);
         let mut side = error.side;
         let (layer, span) = loop {

@@ -10,6 +10,7 @@ use crate::backend::ENTRIES;
 use crate::workload::place_file;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use tidemark_proto::registry::OptionError;
 use toml::{Table, Value as Toml};
 
 /// The built-in plans: name and text.
@@ -104,7 +105,7 @@ pub fn backend(plan: &str, sets: &[String]) -> anyhow::Result<Option<&'static st
     if found.is_none() {
         let choices: Vec<_> = backends().collect();
         let reason = format!(
-            "backend is {backend}; choose one of: {}",
+            "backend is {backend}, but must be one of: {}",
             choices.join(", ")
         );
         Err(draft.locate(vec![PlanError::new(path, reason)]))?;
@@ -154,9 +155,11 @@ fn resolve(table: &Table) -> Result<Plan, Vec<PlanError>> {
     }
     let plan: Result<Plan, _> = serde_path_to_error::deserialize(value);
     let mut plan = plan.map_err(|error| {
-        let path: Path = error.path().to_string().parse().unwrap_or_default();
-        let reason = tidemark_proto::registry::OptionError::new(error.inner().to_string());
-        vec![check::of_option(&path, &reason)]
+        let (path, reason) = (error.path().to_string(), error.inner().to_string());
+        vec![check::of_option(
+            &Path::default(),
+            &OptionError::of_text(&path, reason),
+        )]
     })?;
     let errors = check::resolve(&mut plan);
     if errors.is_empty() {
@@ -239,7 +242,7 @@ fn lay(
         let (line, column) = source
             .find(&path, Side::Value)
             .map_or((1, 1), |span| source.line_and_column(span.start));
-        let extended = format!("it is extended by {}:{line}:{column}", source.name);
+        let extended = format!("it is what {}:{line}:{column} extends", source.name);
         lay(layers, below, &base, Some(extended), depth - 1)?;
     }
     layers.lay(source, table, origin);
@@ -248,7 +251,7 @@ fn lay(
 
 /// Makes the changes that are for one back-end.
 fn change_for(layers: &mut Layers, backend: &str) -> Result<(), PlanErrors> {
-    let Some(on) = layers.table.remove("on") else {
+    let Some(on) = layers.table.get("on").cloned() else {
         return Ok(());
     };
     let root = Path::default().key("on");
@@ -279,6 +282,7 @@ fn change_for(layers: &mut Layers, backend: &str) -> Result<(), PlanErrors> {
             layers.change(&source, &inside, &path, value)?;
         }
     }
+    layers.table.remove("on");
     Ok(())
 }
 
@@ -294,7 +298,7 @@ const DEPTH: usize = 8;
 /// What is no part of the plan that a run carries out.
 pub(super) const ASIDE: [&str; 2] = ["backend", "vary"];
 /// What a plan that does not care for a seam gets.
-const DEFAULT_KINDS: [(&str, &str); 4] = [
+pub(super) const DEFAULT_KINDS: [(&str, &str); 4] = [
     ("partitioner", "token-ring"),
     ("versioning", "vector"),
     ("membership", "fixed"),

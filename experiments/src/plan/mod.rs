@@ -135,7 +135,7 @@ pub struct Crash {
     pub name: Option<String>,
     /// When it is killed.
     pub at: Span,
-    /// Who.
+    /// The node or gateway that is killed.
     pub crash: NodeId,
     /// How long it stays away; absent: until everything heals.
     #[serde(default, skip_serializing_if = "Option::is_none")]

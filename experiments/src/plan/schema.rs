@@ -1,6 +1,7 @@
 //! The JSON Schema of a plan: what every key may be and what it means. From it come the errors about keys and values, the
 //! comments of `plan show` and `plan new`, and what editors complete.
 
+use super::load::DEFAULT_KINDS;
 use super::{Crash, Plan};
 use crate::backend::{self as backends, Build};
 use crate::workload;
@@ -32,7 +33,10 @@ pub(super) fn whole() -> &'static Value {
 #[must_use]
 pub fn file() -> Value {
     let mut schema = whole().clone();
-    let required = schema["required"].take();
+    let mut required = schema["required"].take();
+    if let Some(required) = required.as_array_mut() {
+        required.retain(|key| DEFAULT_KINDS.iter().all(|(seam, _)| key != seam));
+    }
     let Some(root) = schema.as_object_mut() else {
         return schema;
     };

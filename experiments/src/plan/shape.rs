@@ -47,7 +47,12 @@ impl<'a> Shape<'a> {
         match value {
             _ if fitting.is_empty() => {
                 let reason = format!("{path} is {}, but must be {}", shown(value), wanted(&forms));
-                self.refuse(path, schema, reason, "of another type");
+                self.refuse(path, reason);
+                if value.is_object() && forms.iter().all(|form| form["type"] == "array") {
+                    let last = self.errors.len() - 1;
+                    self.errors[last].help =
+                        Some(format!("write it in double brackets: [[{path}]]"));
+                }
             }
             Value::Object(fields) => self.table(&fitting, fields, path),
             Value::Array(items) => {
@@ -55,8 +60,8 @@ impl<'a> Shape<'a> {
                     self.visit(&fitting[0]["items"], item, &path.index(index));
                 }
             }
-            Value::String(text) => self.text(schema, &fitting, text, path),
-            Value::Number(number) => self.number(schema, fitting[0], number, path),
+            Value::String(text) => self.text(&fitting, text, path),
+            Value::Number(number) => self.number(fitting[0], number, path),
             Value::Null | Value::Bool(_) => {}
         }
     }
@@ -111,7 +116,7 @@ impl<'a> Shape<'a> {
             .filter(|key| !keys.contains_key(key.as_str()))
             .collect();
         for key in &unknown {
-            self.unknown(key, &keys, fields, path);
+            self.unknown(key, &keys, path);
         }
         let needed = parts.iter().flat_map(|part| required(part));
         let missing: Vec<_> = needed
@@ -125,8 +130,8 @@ impl<'a> Shape<'a> {
         for (key, value) in fields {
             if let Some(schema) = keys.get(key.as_str()) {
                 let path = path.key(key);
-                let forms = self.forms(schema);
-                let choices: Vec<_> = forms.iter().flat_map(|form| words(form)).collect();
+                let choices = self.forms(schema);
+                let choices: Vec<_> = choices.iter().flat_map(|form| words(form)).collect();
                 let meaning = meaning(schema).map(|meaning| match choices.len() {
                     0 | 1 => meaning,
                     _ => format!("{meaning}: {}", choices.join(" · ")),
@@ -256,26 +261,21 @@ impl<'a> Shape<'a> {
         );
     }
 
-    fn unknown(
-        &mut self,
-        key: &str,
-        keys: &BTreeMap<&str, &Value>,
-        fields: &Map<String, Value>,
-        path: &Path,
-    ) {
+    fn unknown(&mut self, key: &str, keys: &BTreeMap<&str, &Value>, path: &Path) {
         let place = path.key(key);
         let error = PlanError::new(place.clone(), format!("unknown key {place}")).of_key();
         let aside = if is_root(path) { &FILE_KEYS[..] } else { &[] };
-        let left = keys.keys().chain(aside).copied();
-        let left = left.filter(|key| !fields.contains_key(*key));
+        let known = keys.keys().chain(aside).copied();
         let takes = match path.steps() {
             [] => "a plan has".to_owned(),
             _ => format!("{path} takes"),
         };
         let names: Vec<&str> = keys.keys().copied().collect();
         let mut help = format!("{takes}: {}", names.join(", "));
-        let label = if meant(key, left.clone()).is_some() {
-            did_you_mean(key, left)
+        let label = if aside.contains(&key) {
+            "only a plan's file can say this".to_owned()
+        } else if meant(key, known.clone()).is_some() {
+            did_you_mean(key, known)
         } else if let [Step::Key(list), Step::Index(_)] = path.steps()
             && list == "network"
             && ["at", "for", "until", "crash"].contains(&key)
@@ -299,19 +299,22 @@ impl<'a> Shape<'a> {
         tables.iter().find_map(|(name, table)| {
             let is_list = table.get("items").is_some();
             let forms = self.forms(if is_list { &table["items"] } else { table });
-            let has = forms
+            let form = forms
                 .iter()
-                .any(|form| form["properties"].get(key).is_some());
+                .find(|form| form["properties"].get(key).is_some())?;
             let written = if is_list {
                 format!("[[{name}]]")
             } else {
                 format!("[{name}]")
             };
-            has.then_some(written)
+            Some(match kind(form) {
+                Some(kind) => format!("{written} of kind {kind:?}"),
+                None => written,
+            })
         })
     }
 
-    fn text(&mut self, schema: &'a Value, forms: &[&'a Value], text: &str, path: &Path) {
+    fn text(&mut self, forms: &[&'a Value], text: &str, path: &Path) {
         let choices: Vec<_> = forms.iter().flat_map(|form| words(form)).collect();
         if choices.contains(&text) {
             return;
@@ -319,7 +322,10 @@ impl<'a> Shape<'a> {
         let Some(free) = forms.iter().find(|form| words(form).next().is_none()) else {
             let reason = format!("{path} is {text:?}, but must be {}", wanted(forms));
             let error = PlanError::new(path.clone(), reason);
-            self.errors.push(error.label(did_you_mean(text, choices)));
+            self.errors.push(match meant(text, choices) {
+                Some(choice) => error.label(format!("did you mean `{choice}`?")),
+                None => error,
+            });
             return;
         };
         let unread = match free["format"].as_str() {
@@ -331,17 +337,11 @@ impl<'a> Shape<'a> {
         if let Some(why) = unread {
             let why = why.strip_prefix(&format!("{text:?}")).unwrap_or(&why);
             let reason = format!("{path} is {text:?}, which{why}");
-            self.refuse(path, schema, reason, "here");
+            self.refuse(path, reason);
         }
     }
 
-    fn number(
-        &mut self,
-        schema: &'a Value,
-        form: &'a Value,
-        number: &serde_json::Number,
-        path: &Path,
-    ) {
+    fn number(&mut self, form: &'a Value, number: &serde_json::Number, path: &Path) {
         let Some(value) = number.as_f64() else { return };
         let bound = |key: &str| form[key].as_f64();
         let is_within = bound("minimum").is_none_or(|least| value >= least)
@@ -349,14 +349,12 @@ impl<'a> Shape<'a> {
             && bound("exclusiveMinimum").is_none_or(|below| value > below);
         if !is_within {
             let reason = format!("{path} is {number}, but must be {}", wanted(&[form]));
-            self.refuse(path, schema, reason, "out of bounds");
+            self.refuse(path, reason);
         }
     }
 
-    fn refuse(&mut self, path: &Path, schema: &Value, reason: String, label: &str) {
-        let label = meaning(schema).unwrap_or_else(|| label.to_owned());
-        self.errors
-            .push(PlanError::new(path.clone(), reason).label(label));
+    fn refuse(&mut self, path: &Path, reason: String) {
+        self.errors.push(PlanError::new(path.clone(), reason));
     }
 }
 

@@ -103,7 +103,7 @@ fn check_records(name: &str, records: u64) -> Result<(), OptionError> {
     if (1..=MOST_RECORDS).contains(&records) {
         return Ok(());
     }
-    let reason = format!("{name} is {records}; choose 1 to {MOST_RECORDS}");
+    let reason = format!("{name} is {records}, but must be from 1 to {MOST_RECORDS}");
     Err(OptionError::of(name, reason))
 }
 
@@ -111,6 +111,6 @@ fn check_share(name: &str, share: f64) -> Result<(), OptionError> {
     if (0.0..=1.0).contains(&share) {
         return Ok(());
     }
-    let reason = format!("{name} is {share}; choose a share from 0 to 1");
+    let reason = format!("{name} is {share}, but a share is from 0 to 1");
     Err(OptionError::of(name, reason))
 }

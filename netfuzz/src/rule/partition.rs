@@ -95,7 +95,7 @@ impl Partition {
         ];
         if ways.into_iter().filter(|given| *given).count() != 1 {
             return Err(OptionError::new(
-                "who is cut off? give exactly one of: isolate, groups, one_way",
+                "give exactly one of: isolate, groups, one_way",
             ));
         }
         let named = self.named();

@@ -66,7 +66,7 @@ fn build(
 ) -> Result<Box<dyn Partitioner>, OptionError> {
     let TokenRingOptions { tokens: count } = parse(options)?;
     if !(1..=MOST_TOKENS).contains(&count) {
-        let reason = format!("tokens is {count}; choose 1 to {MOST_TOKENS}");
+        let reason = format!("tokens is {count}, but must be from 1 to {MOST_TOKENS}");
         return Err(OptionError::of("tokens", reason));
     }
     let mut tokens = Vec::with_capacity(nodes.len() * count as usize);
