@@ -21,7 +21,7 @@ pub struct PlanError {
     /// The choices, or what would mend it.
     pub help: Option<String>,
     /// What else has to do with it: if that was written later, it is what is shown.
-    pub also: Option<Path>,
+    pub also: Option<Box<Path>>,
 }
 
 impl PlanError {
@@ -74,7 +74,7 @@ impl PlanError {
     #[must_use]
     pub fn also(self, path: Path) -> Self {
         Self {
-            also: Some(path),
+            also: Some(Box::new(path)),
             ..self
         }
     }

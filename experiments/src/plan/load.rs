@@ -116,7 +116,7 @@ pub fn backend(plan: &str, sets: &[String]) -> anyhow::Result<Option<&'static st
 /// What a plan says of how it is carried out, as a table with no more than `backend` and `vary`.
 pub fn aside(plan: &str, sets: &[String]) -> anyhow::Result<Table> {
     let mut table = draft(plan, sets)?.table;
-    table.retain(|key, _| ASIDE.iter().any(|aside| *aside == key));
+    table.retain(|key, _| ASIDE.contains(&key));
     Ok(table)
 }
 
