@@ -63,16 +63,16 @@ impl RuleSpec {
         let branch = |entry: &Entry<Build>| {
             let mut table = schema::<Table>();
             let options = (entry.schema)();
-            let about = entry.about;
-            let value = match entry.build.shorthand {
+            let mut value = match entry.build.shorthand {
                 None => options.to_value(),
                 Some(option) => {
                     let short = options.pointer(&format!("/properties/{option}")).cloned();
                     json!({ "anyOf": [short, options] })
                 }
             };
+            value["description"] = entry.about.into();
             table.remove("title");
-            table.insert("description".to_owned(), about.into());
+            table.insert("description".to_owned(), entry.about.into());
             table.insert("additionalProperties".to_owned(), false.into());
             let mut required = vec![entry.name];
             let keys = table.get_mut("properties").and_then(Value::as_object_mut);

@@ -308,7 +308,11 @@ pub(super) fn of_option(table: &Path, error: &OptionError) -> PlanError {
         Some(_) => format!("{path} {rest}"),
         None => format!("{path}: {reason}"),
     };
-    PlanError::new(path, reason)
+    let error = PlanError::new(path, reason);
+    if rest.starts_with("is missing") {
+        return error.label("something is missing here");
+    }
+    error
 }
 
 /// Writes out the defaults of a choice.

@@ -70,6 +70,7 @@ pub fn outline(name: &str, plan: &Plan) -> String {
     } = plan;
     let gateways = match cluster.gateways {
         0 => String::new(),
+        1 => ", 1 gateway".to_owned(),
         count => format!(", {count} gateways"),
     };
     let quorum = |key: &str| {
