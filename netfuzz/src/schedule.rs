@@ -536,7 +536,7 @@ mod tests {
             (
                 json!([{ "at": "1s", "for": "1s", "loss": 1 }]),
                 json!([]),
-                [", at:", "always"],
+                [": at: ", "always"],
             ),
             (
                 json!([]),

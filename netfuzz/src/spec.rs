@@ -122,7 +122,7 @@ impl fmt::Display for Part {
 
 /// A rule that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{rule}{}: {error}", self.error.option.iter().map(|option| format!(", {option}")).collect::<String>())]
+#[error("{rule}: {}", error.told())]
 pub struct SpecError {
     /// Where it stands, and how many rules stand before it there; none: it is about the network as a whole.
     pub part: Option<(Part, usize)>,

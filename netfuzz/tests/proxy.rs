@@ -326,7 +326,7 @@ async fn what_cannot_be_opened_or_loaded_is_refused_by_name() {
     for (rules, part) in [
         (
             json!({ "participants": ["n1"], "network": [{ "loss": 3 }] }),
-            "network \"loss-1\": loss: probability is 3",
+            "network \"loss-1\": loss.probability is 3",
         ),
         (
             json!({ "participants": ["n1"], "fault": [{ "los": 3 }] }),

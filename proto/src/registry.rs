@@ -97,6 +97,19 @@ impl OptionError {
         }
     }
 
+    /// The reason with the whole path of what it is about: `latency.uniform.from is 9ms, but …`.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Some(option) = &self.option else {
+            return self.reason.clone();
+        };
+        let (subject, rest) = self.reason.split_once(' ').unwrap_or_default();
+        match option.strip_suffix(subject) {
+            Some(start) if start.is_empty() || start.ends_with('.') => format!("{option} {rest}"),
+            Some(_) | None => format!("{option}: {}", self.reason),
+        }
+    }
+
     /// One of the options is wrong.
     pub fn of(option: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {

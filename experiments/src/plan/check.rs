@@ -296,23 +296,19 @@ fn network(plan: &mut Plan) -> Vec<PlanError> {
 
 /// An error of a strategy's own, told of the plan's table.
 pub(super) fn of_option(table: &Path, error: &OptionError) -> PlanError {
-    let OptionError { option, reason } = error;
-    let option = option.as_deref().unwrap_or_default();
+    let option = error.option.as_deref().unwrap_or_default();
     let path = option
         .parse()
         .map_or_else(|_| table.clone(), |option| table.join(&option));
-    // What the reason begins with is said by the path already.
-    let (subject, rest) = reason.split_once(' ').unwrap_or((reason, ""));
-    let start = option.strip_suffix(subject);
-    let reason = match start.filter(|start| start.is_empty() || start.ends_with('.')) {
-        Some(_) => format!("{path} {rest}"),
-        None => format!("{path}: {reason}"),
+    let whole = OptionError {
+        option: Some(path.to_string()).filter(|path| !path.is_empty()),
+        reason: error.reason.clone(),
     };
-    let error = PlanError::new(path, reason);
-    if rest.starts_with("is missing") {
-        return error.label("something is missing here");
+    let told = PlanError::new(path, whole.told());
+    if told.reason.contains(" is missing") {
+        return told.label("something is missing here");
     }
-    error
+    told
 }
 
 /// Writes out the defaults of a choice.

@@ -117,7 +117,7 @@ mod tests {
             let error = build(&options, 1, &[]).err().map(|error| error.to_string());
             assert_eq!(
                 error,
-                Some(format!("tokens is {tokens}; choose 1 to 65536"))
+                Some(format!("tokens is {tokens}, but must be from 1 to 65536"))
             );
         }
     }

@@ -382,7 +382,7 @@ mod tests {
             ),
             (
                 json!({ "preset": "a", "request_distribution": "zipf" }),
-                "",
+                "request_distribution",
                 &["`zipf`", "`zipfian`"],
             ),
             (
