@@ -91,17 +91,18 @@ impl Faults {
             }
         }
         let before = spans(&self.plan)?;
-        self.plan.fault.push(fault.clone());
-        let after = self.plan.clone().resolve().and_then(|plan| spans(&plan));
-        let after = after.map_err(|error| {
-            self.plan.fault.pop();
+        let mut broken = self.plan.clone();
+        broken.fault.push(fault.clone());
+        let after = broken.clone().resolve().map_err(|error| {
             // Where it would stand among the plan's faults means nothing by hand.
             let place = format!("fault[{}]", self.plan.fault.len());
             let reason = error.to_string().replace(&format!("{place}."), "");
             anyhow!(reason.replace(&place, "the fault"))
         })?;
+        let after = spans(&after)?;
         let span = after.into_iter().find(|span| !before.contains(span));
         let span = span.context("the fault would be over at once")?;
+        self.plan = broken;
         *self.numbers.entry(span.kind.clone()).or_default() += 1;
         self.standing.push(Standing { fault, span, ends });
         Ok(&self.standing[self.standing.len() - 1])

@@ -164,7 +164,7 @@ impl Plan {
     }
 
     /// The plan with every time multiplied by `time_scale` and rates divided by it; the network's rules are stretched
-    /// by [`Network`] itself.
+    /// by [`Network`](tidemark_netfuzz::Network) itself.
     #[must_use]
     pub fn scaled(mut self) -> Self {
         let scale = self.time_scale;
