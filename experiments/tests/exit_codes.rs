@@ -95,10 +95,11 @@ const OPEN: &str = "<!-- error -->\n";
 const CLOSE: &str = "<!-- /error -->";
 const MISTAKEN: &str = r#"extends  = "quickstart"
 question = "What do stricter quorums buy?"
+duration = "30"
 
 [replication]
 r = 2
-w = 4
+w = 2
 
 [client]
 rout = "random"

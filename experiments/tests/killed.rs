@@ -63,7 +63,7 @@ fn a_run_whose_observer_dies_at_once_says_so_and_not_what_is_missing_for_it() {
     run.kill(Victim::Observer).expect("it was there");
     let status = run.wait_for_end().expect("it ends");
     let complaint = run.complaint();
-    assert_eq!(status.code(), Some(1), "{complaint}");
+    assert_eq!(status.code(), Some(5), "{complaint}");
     assert!(complaint.contains("the observer"), "{complaint}");
 }
 
@@ -273,8 +273,8 @@ impl Run {
     fn check(&self, victim: Victim, status: ExitStatus) -> anyhow::Result<()> {
         let (code, ended) = match victim {
             Victim::Node => (Some(0), Some(Milestone::Ended)),
-            Victim::Netfuzz => (Some(1), Some(Milestone::Aborted)),
-            Victim::Observer => (Some(1), None),
+            Victim::Netfuzz => (Some(5), Some(Milestone::Aborted)),
+            Victim::Observer => (Some(5), None),
             Victim::Runner => (None, None),
             Victim::RunnerByCtrlC => (Some(130), Some(Milestone::Interrupted)),
         };
