@@ -97,7 +97,9 @@ impl<'a> Shape<'a> {
         let mut parts = vec![form];
         if let Some(branches) = alternatives(form) {
             let branches: Vec<_> = branches.iter().flat_map(|one| self.forms(one)).collect();
-            match self.chosen(&branches, fields, path) {
+            let mut others = fields.clone();
+            others.retain(|key, _| form["properties"].get(key).is_none());
+            match self.chosen(&branches, &others, path) {
                 Some(branch) => parts.push(branch),
                 None => return,
             }
@@ -223,7 +225,10 @@ impl<'a> Shape<'a> {
                 let reason =
                     format!("{path} has both {first} and {second}, but can have only one of them");
                 let error = PlanError::new(path.key(second), reason).of_key();
-                let advice = "write each in a table of its own";
+                let advice = match path.steps() {
+                    [_, Step::Index(_)] => "write each in a table of its own",
+                    _ => "leave one of them out",
+                };
                 self.errors.push(error.label("one too many").help(advice));
                 None
             }
