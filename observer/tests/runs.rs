@@ -166,7 +166,8 @@ fn latency_counts_from_the_intended_start_and_for_each_outcome() {
         [
             "latency-get-ok.hgrm",
             "latency-get-unknown.hgrm",
-            "latency-put-ok.hgrm"
+            "latency-put-ok.hgrm",
+            "histograms.hlog"
         ]
     );
 }

@@ -58,7 +58,7 @@ fn row(cells: &[String; 5]) -> String {
 const WIDTHS: [usize; 5] = [28, 22, 19, 8, 19];
 const SENTENCE_LINES: usize = 3;
 const MEANINGS: [&str; 5] = [
-    "stale      reads that missed a write that was complete when they started; t-staleness: for how long",
+    "stale      reads that missed a write complete before they began, of the reads that could have",
     "available  operations that succeeded, of all that clients began",
     "p50, p99   latency from the intended start, of all seeds together; shares are means over seeds",
     "[ , ]      95 % interval over seeds; differences are taken seed by seed",
