@@ -55,7 +55,7 @@ fn row(cells: &[String; 5]) -> String {
     })
 }
 
-const WIDTHS: [usize; 5] = [28, 22, 19, 8, 19];
+const WIDTHS: [usize; 5] = [28, 21, 19, 9, 19];
 const SENTENCE_LINES: usize = 3;
 const MEANINGS: [&str; 5] = [
     "stale      reads that missed a write complete before they began, of the reads that could have",
