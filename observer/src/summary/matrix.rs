@@ -57,8 +57,9 @@ fn row(cells: &[String; 5]) -> String {
 
 const WIDTHS: [usize; 5] = [28, 21, 19, 9, 19];
 const SENTENCE_LINES: usize = 3;
-const MEANINGS: [&str; 5] = [
-    "stale      reads that missed a write complete before they began, of the reads that could have",
+const MEANINGS: [&str; 6] = [
+    "stale      reads that missed a write complete before they began, of the reads that could have;",
+    "           t-staleness: for how long the first write they missed had been complete",
     "available  operations that succeeded, of all that clients began",
     "p50, p99   latency from the intended start, of all seeds together; shares are means over seeds",
     "[ , ]      95 % interval over seeds; differences are taken seed by seed",
