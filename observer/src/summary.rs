@@ -191,7 +191,7 @@ fn side_by_side(left: &[[String; 5]], right: &[[String; 5]]) -> impl Iterator<It
     rows.map(move |row| {
         format!(
             "{}     {}",
-            half(left.get(row), 11),
+            half(left.get(row), 13),
             half(right.get(row), 8)
         )
     })
@@ -272,7 +272,7 @@ mod tests {
             "\nn3 is cut off ",
             "\nafter n3 is cut off ",
             "\nwhole ",
-            "by arrivals   70.2 %  10.2 ms",
+            "by arrivals     70.2 %  10.2 ms",
             "p99.9",
             "results/quickstart/20260301T120000Z-7/report.html",
         ] {

@@ -85,6 +85,9 @@ fn worst(figures: &Figures) -> Option<&PhaseFigures> {
 }
 
 fn during(phase: &PhaseFigures, before: Option<&PhaseFigures>) -> Vec<String> {
+    // Where no read could have been stale there is nothing to compare.
+    let known = |phase: &&PhaseFigures| phase.stale.share.is_some();
+    let before = before.filter(|before| known(before) && known(&phase));
     let against = before.map_or_else(String::new, |before| {
         format!(", against {} before", share(&before.stale))
     });
@@ -150,13 +153,17 @@ fn after(figures: &Figures) -> Option<String> {
 /// Whether and when all replicas were equal.
 pub(super) fn convergence(convergence: &Convergence) -> String {
     let keys = count(convergence.keys);
+    let all = match convergence.keys {
+        1 => "the one key".to_owned(),
+        _ => format!("all {keys} keys"),
+    };
     match convergence.after_heal_s {
         _ if convergence.keys == 0 => "no key was written".to_owned(),
         Some(_) if convergence.diverged_at_heal == 0 => {
-            format!("all replicas of all {keys} keys were equal when everything healed")
+            format!("all replicas of {all} were equal when everything healed")
         }
         Some(after) => format!(
-            "all replicas of all {keys} keys were equal {} after the heal",
+            "all replicas of {all} were equal {} after the heal",
             seconds(after)
         ),
         None => format!(
@@ -228,6 +235,20 @@ mod tests {
             &["None of 20 000 reads was stale (at most 0.005 %)."],
         );
         assert!(!words(&figures).contains("During"));
+    }
+
+    #[test]
+    fn what_nobody_could_see_is_compared_with_nothing() {
+        let mut figures = figures();
+        figures.phases[0].stale = made(0, 0);
+        figures.convergence = Measured::Known(Convergence {
+            keys: 1,
+            diverged_at_heal: 0,
+            diverged_at_end: 0,
+            after_heal_s: Some(0.0),
+        });
+        check(&figures, &["all replicas of the one key were equal"]);
+        assert!(!words(&figures).contains("against"));
     }
 
     #[test]
