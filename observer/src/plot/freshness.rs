@@ -6,7 +6,8 @@ use crate::figures::{AgeBin, Figures, ZERO_AGE_MS};
 use plotters::prelude::DrawingBackend;
 
 pub(super) fn applies(figures: &Figures) -> bool {
-    figures.freshness.curve.len() > 1
+    let curve = &figures.freshness.curve;
+    curve.len() > 1 && curve.iter().any(|bin| !bin.fresh.is_thin())
 }
 
 pub(super) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &Figures) {
