@@ -143,7 +143,7 @@ fn text(status: &ClusterStatusReply) -> anyhow::Result<String> {
     }
     writeln!(
         text,
-        "\n  {} operations · {} messages, {} lost, {} on their way\n  {}",
+        "\n  {} operations on disk · {} messages, {} lost, {} on their way\n  {}",
         status.operations, status.messages, status.lost, status.held, status.folder
     )?;
     Ok(text)

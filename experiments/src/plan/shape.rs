@@ -275,7 +275,10 @@ impl<'a> Shape<'a> {
             [] => "a plan has".to_owned(),
             _ => format!("{path} takes"),
         };
-        let names: Vec<&str> = keys.keys().copied().collect();
+        let mut names: Vec<&str> = keys.keys().copied().collect();
+        if !aside.contains(&key) {
+            names.extend(aside);
+        }
         let mut help = format!("{takes}: {}", names.join(", "));
         let label = if aside.contains(&key) {
             "only a plan's file can say this".to_owned()
