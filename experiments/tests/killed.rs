@@ -310,7 +310,7 @@ impl Run {
         json(&folder.join("manifest.json"))?;
         let open = |name: &&'static str| File::open(folder.join(name)).context(*name);
         let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-        let files = <[File; 4]>::try_from(files).expect("as many files as there are names");
+        let files = <[File; 5]>::try_from(files).expect("as many files as there are names");
         let events = Events::new(files)?.collect::<Result<Vec<_>, _>>()?;
         let returned = |event: &&Event| matches!(event, Event::Returned(_));
         ensure!(

@@ -1,15 +1,14 @@
 //! Everything that a strategy may see and touch while it handles one input.
 
-use crate::membership::Membership;
-use crate::partitioner::Partitioner;
-use crate::repair::FinishedRead;
+use crate::repair::{Change, FinishedRead, News};
 use crate::replica::{Limits, Output};
 use crate::request::{Reply, Ticket};
 use crate::storage::Storage;
 use crate::versioning::{Versioning, Versions};
+use crate::view::{Belief, View};
 use bytes::Bytes;
 use std::borrow::Cow;
-use tidemark_proto::event::{Event, Stored};
+use tidemark_proto::event::{Chore, Event, Stored, Upkeep};
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::time::Now;
@@ -25,16 +24,17 @@ pub struct Context<'a> {
     pub life: u32,
     /// What bounds its tables.
     pub limits: &'a Limits,
-    /// Which nodes hold a key.
-    pub partitioner: &'a dyn Partitioner,
     /// What makes one version newer.
     pub versioning: &'a dyn Versioning,
-    /// Who is in the cluster.
-    pub membership: &'a dyn Membership,
+    /// What it knows of the cluster.
+    pub view: &'a mut View,
     /// What this node holds.
     pub storage: &'a mut dyn Storage,
     pub(crate) outputs: &'a mut Vec<Output>,
-    pub(crate) finished: &'a mut Vec<FinishedRead>,
+    /// What the repair strategies have not heard yet.
+    pub(crate) news: &'a mut Vec<News>,
+    /// Whether one of them wants to hear of every change of what is held.
+    pub(crate) follows_stores: bool,
 }
 
 impl Context<'_> {
@@ -65,6 +65,36 @@ impl Context<'_> {
         }));
     }
 
+    /// Notes something that was done for the cluster's sake; of no key and no operation unless it is changed.
+    pub fn note_chore(&mut self, chore: Chore, peer: NodeId, change: impl FnOnce(&mut Upkeep)) {
+        let mut upkeep = Upkeep {
+            at: self.now.elapsed,
+            node: self.id,
+            chore,
+            peer: Some(peer),
+            operation: OperationId::NONE,
+            key: Bytes::new(),
+            count: 0,
+            bytes: 0,
+        };
+        change(&mut upkeep);
+        self.outputs
+            .push(Output::Note(Event::Upkeep(Box::new(upkeep))));
+    }
+
+    /// Believes something of another node from now on.
+    pub fn believe(&mut self, node: NodeId, belief: Belief) {
+        if self.view.believe(node, belief) {
+            let chore = match belief {
+                Belief::Up => Chore::BelievesUp,
+                Belief::Suspected => Chore::Suspects,
+                Belief::Down => Chore::BelievesDown,
+            };
+            self.note_chore(chore, node, |_| {});
+            self.news.push(News::Believed(node, belief));
+        }
+    }
+
     /// Notes which nodes are to hold a key.
     pub fn place(&mut self, key: &Bytes, replicas: &[NodeId]) {
         let (key, nodes) = (key.clone(), replicas.to_vec());
@@ -74,7 +104,7 @@ impl Context<'_> {
 
     /// Hands a read that is over to the repair strategies.
     pub fn finish_read(&mut self, read: FinishedRead) {
-        self.finished.push(read);
+        self.news.push(News::ReadFinished(read));
     }
 
     /// Joins versions with those held of a key.
@@ -101,6 +131,13 @@ impl Context<'_> {
                     .map(|v| OperationId::from_bits(v.operation))
                     .collect(),
             }))));
+        if self.follows_stores {
+            self.news.push(News::Stored(Change {
+                key: key.clone(),
+                before: self.storage.load(key),
+                after: versions.clone(),
+            }));
+        }
         self.storage.store(key, versions);
     }
 }

@@ -15,3 +15,4 @@ pub mod request;
 pub mod server;
 pub mod storage;
 pub mod versioning;
+pub mod view;

@@ -1,13 +1,15 @@
 //! One node of the store: inputs come in by one way, and what it wants done goes out by one way.
 
 use crate::context::Context;
-use crate::membership::{self, Members, Membership};
+use crate::membership::{self, Membership, Seat};
 use crate::partitioner::{self, Partitioner};
-use crate::repair::{self, FinishedRead, Repair};
+use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
 use crate::request::{Reply, Request, Ticket};
 use crate::storage::{Kept, Storage};
 use crate::versioning::{self, Versioning};
+use crate::view::{Members, View};
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -137,14 +139,15 @@ pub struct Replica {
     id: NodeId,
     life: u32,
     limits: Limits,
-    partitioner: Box<dyn Partitioner>,
+    view: View,
     versioning: Box<dyn Versioning>,
     membership: Box<dyn Membership>,
     replication: Box<dyn Replication>,
     repairs: Vec<Box<dyn Repair>>,
     storage: Box<dyn Storage>,
-    /// Reads that are over and not yet handed to the repairs; empty between inputs.
-    finished: Vec<FinishedRead>,
+    /// What the repairs have not heard yet; empty between inputs.
+    news: Vec<News>,
+    follows_stores: bool,
 }
 
 impl Replica {
@@ -165,16 +168,22 @@ impl Replica {
             nodes: config.nodes.clone(),
             gateways: config.gateways.clone(),
         };
+        let seat = Seat {
+            seed: config.seed,
+            id,
+            life,
+        };
         let repairs = config.repair.iter().map(|choice| {
             build("repair", repair::ENTRIES, choice, |build| {
-                build(&choice.options)
+                build(&choice.options, seat)
             })
         });
+        let repairs: Vec<_> = repairs.collect::<Result<_, _>>()?;
         Ok(Self {
             id,
             life,
             limits: config.limits.clone(),
-            partitioner: partitioner(config)?,
+            view: View::new(members, partitioner(config)?),
             versioning: build(
                 "versioning",
                 versioning::ENTRIES,
@@ -185,7 +194,7 @@ impl Replica {
                 "membership",
                 membership::ENTRIES,
                 &config.membership,
-                |build| build(&config.membership.options, members),
+                |build| build(&config.membership.options, seat),
             )?,
             replication: build(
                 "replication",
@@ -193,9 +202,10 @@ impl Replica {
                 &config.replication,
                 |build| build(&config.replication.options),
             )?,
-            repairs: repairs.collect::<Result<_, _>>()?,
+            follows_stores: repairs.iter().any(|repair| repair.follows_stores()),
+            repairs,
             storage,
-            finished: Vec::new(),
+            news: Vec::new(),
         })
     }
 
@@ -208,36 +218,75 @@ impl Replica {
             id: self.id,
             life: self.life,
             limits: &self.limits,
-            partitioner: &*self.partitioner,
             versioning: &*self.versioning,
-            membership: &*self.membership,
+            view: &mut self.view,
             storage: &mut *self.storage,
             outputs: &mut outputs,
-            finished: &mut self.finished,
+            news: &mut self.news,
+            follows_stores: self.follows_stores,
         };
         match input {
             Input::Request(ticket, request) => {
                 self.replication.request(&mut context, ticket, request);
             }
             Input::Message(from, message) => {
-                if let Some(answer) = hold(&mut context, from, message) {
-                    self.replication.message(&mut context, from, answer);
+                let (membership, replication) = (&mut *self.membership, &mut *self.replication);
+                match hold(&mut context, from, message) {
+                    Left::Nothing => {}
+                    Left::Answer(answer) => replication.message(&mut context, from, answer),
+                    Left::Gossip(body) => membership.message(&mut context, from, body),
+                    Left::Repair(message) => {
+                        let mut left = Some(message);
+                        for repair in &mut self.repairs {
+                            left = left.and_then(|one| repair.message(&mut context, from, one));
+                        }
+                        if let Some(message) = left {
+                            let method = message.method();
+                            let reason = format!("nobody here takes a {method} message");
+                            context.refuse(message.operation(), reason);
+                        }
+                    }
                 }
             }
-            Input::Timeout => self.replication.timeout(&mut context),
-        }
-        for read in std::mem::take(context.finished) {
-            for repair in &mut self.repairs {
-                repair.read_finished(&mut context, &read);
+            Input::Timeout => {
+                let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now.elapsed);
+                if is_due(self.replication.next_timeout()) {
+                    self.replication.timeout(&mut context);
+                }
+                if is_due(self.membership.next_timeout()) {
+                    self.membership.timeout(&mut context);
+                }
+                for repair in &mut self.repairs {
+                    if is_due(repair.next_timeout()) {
+                        repair.timeout(&mut context);
+                    }
+                }
             }
         }
+        // What one repair does may be news to the others.
+        for _ in 0..MOST_ROUNDS {
+            for news in std::mem::take(context.news) {
+                for repair in &mut self.repairs {
+                    repair.hear(&mut context, &news);
+                }
+            }
+        }
+        context.news.clear();
         outputs
     }
 
     /// When `Input::Timeout` is due. The driver keeps this one alarm and no other.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.replication.next_timeout()
+        let repairs = self.repairs.iter().map(|repair| repair.next_timeout());
+        [
+            self.replication.next_timeout(),
+            self.membership.next_timeout(),
+        ]
+        .into_iter()
+        .chain(repairs)
+        .flatten()
+        .min()
     }
 
     /// Whether something was stored since the last [`Replica::sync`].
@@ -301,9 +350,19 @@ fn build<B: Copy, T>(
     })
 }
 
-/// Does what every replica does whoever coordinates: holds what it is sent, tells what it holds. What is left is for
-/// the coordinator.
-fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Option<Message> {
+/// For whom a message is that is more than what every replica does.
+enum Left {
+    Nothing,
+    /// For the coordinator.
+    Answer(Message),
+    /// For the membership strategy.
+    Gossip(Bytes),
+    /// For one of the repairs.
+    Repair(Message),
+}
+
+/// Does what every replica does whoever coordinates: holds what it is sent, tells what it holds.
+fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
     let operation = message.operation();
     match message {
         Message::Store(store) => {
@@ -317,7 +376,7 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Option<Mes
             } else {
                 context.refuse(operation, MALFORMED);
             }
-            None
+            Left::Nothing
         }
         Message::Repair(repair) => {
             if context.versioning.accepts_versions(&repair.versions) {
@@ -325,7 +384,20 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Option<Mes
             } else {
                 context.refuse(operation, MALFORMED);
             }
-            None
+            Left::Nothing
+        }
+        Message::Handoff(hint) => {
+            if context.versioning.accepts_versions(&hint.versions) {
+                context.hold(&hint.key, &hint.versions, operation, Method::Handoff);
+                let reply = wire::HandoffReply {
+                    request: hint.request,
+                    operation: hint.operation,
+                };
+                context.send(from, Message::HandoffReply(reply));
+            } else {
+                context.refuse(operation, MALFORMED);
+            }
+            Left::Nothing
         }
         Message::Fetch(fetch) => {
             let reply = wire::FetchReply {
@@ -334,17 +406,23 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Option<Mes
                 operation: fetch.operation,
             };
             context.send(from, Message::FetchReply(reply));
-            None
+            Left::Nothing
         }
         Message::FetchReply(reply) if !context.versioning.accepts_versions(&reply.versions) => {
             context.refuse(operation, MALFORMED);
-            None
+            Left::Nothing
         }
         Message::StoreReply(_)
         | Message::FetchReply(_)
         | Message::Forward(_)
-        | Message::ForwardReply(_) => Some(message),
+        | Message::ForwardReply(_) => Left::Answer(message),
+        Message::Gossip(gossip) => Left::Gossip(gossip.body),
+        Message::HandoffReply(_) | Message::Sweep(_) | Message::Bulk(_) | Message::BulkReply(_) => {
+            Left::Repair(message)
+        }
     }
 }
 
+/// How often the repairs hear what has come of what they did; two would do, since a repair stores and no more.
+const MOST_ROUNDS: usize = 4;
 const MALFORMED: &str = "a peer's versions are not of this cluster's versioning";

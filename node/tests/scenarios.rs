@@ -323,6 +323,25 @@ impl Stage {
                 )
             }
             Message::Repair(m) => (0, self.object(&m.key, &m.versions)),
+            Message::Handoff(m) => (m.request, self.object(&m.key, &m.versions)),
+            Message::HandoffReply(m) => (m.request, String::new()),
+            Message::Gossip(m) => (0, format!("{} bytes", m.body.len())),
+            Message::Sweep(m) => {
+                let (hashes, keys) = (m.hashes.len(), m.keys.len());
+                let body = format!(
+                    "step {} level {}: {hashes} hashes {keys} keys",
+                    m.step, m.level
+                );
+                (m.exchange, body)
+            }
+            Message::Bulk(m) => {
+                let keys = m
+                    .keys
+                    .iter()
+                    .map(|key| self.object(&key.key, &key.versions));
+                (m.request, keys.collect::<Vec<_>>().join(" · "))
+            }
+            Message::BulkReply(m) => (m.request, format!("wants {}", m.wanted.len())),
         };
         // A request's number: its slot, and how often that has been used.
         let number = match request {

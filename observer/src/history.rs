@@ -1,6 +1,6 @@
 //! The run's files: which event stands in which table, and the events again in the order of their times.
 //!
-//! Four CSV files hold a run; every time is in nanoseconds since the run's epoch. Lists are separated by spaces, an empty
+//! Five CSV files hold a run; every time is in nanoseconds since the run's epoch. Lists are separated by spaces, an empty
 //! cell is none. Names are as in a plan: `n3`, `g1`, `c12`; operations `c3.17`, none `-`. A key is text where that is
 //! plain (printable ASCII but space, quote and comma, not beginning with `0x`), otherwise `0x` and its bytes in hex.
 //!
@@ -30,6 +30,10 @@
 //!
 //! **`faults.csv`**: `name` · `kind` · `from_ns` · `until_ns` · `about` whom it concerns.
 //!
+//! **`upkeep.csv`**: what nodes did for the cluster's sake. `at_ns` · `node` · `chore` (believes-up, suspects, hint-kept, swept, …; see
+//! [`Chore`](tidemark_proto::event::Chore)) · `peer` it is about · `operation` and `key` it is about, if any · `count` the chore says of what ·
+//! `bytes` moved.
+//!
 //! A write in `events.csv` that is not in `ops.csv` was in flight when the run ended: its outcome is unknown and it has no
 //! finish. A process that is killed leaves a last line cut short: it is dropped and counted.
 
@@ -44,9 +48,15 @@ pub use row::HistoryError;
 pub use write::Tables;
 
 /// The files of a run's history, in the order in which [`Tables`] and [`Events`] take them.
-pub const FILES: [&str; 4] = ["ops.csv", "events.csv", "fates.csv", "faults.csv"];
+pub const FILES: [&str; 5] = [
+    "ops.csv",
+    "events.csv",
+    "fates.csv",
+    "faults.csv",
+    "upkeep.csv",
+];
 
-const COLUMNS: [&[&str]; 4] = [
+const COLUMNS: [&[&str]; FILES.len()] = [
     &[
         "operation",
         "purpose",
@@ -97,4 +107,14 @@ const COLUMNS: [&[&str]; 4] = [
         "faulty",
     ],
     &["name", "kind", "from_ns", "until_ns", "about"],
+    &[
+        "at_ns",
+        "node",
+        "chore",
+        "peer",
+        "operation",
+        "key",
+        "count",
+        "bytes",
+    ],
 ];

@@ -83,6 +83,7 @@ impl Judge {
             | Event::Sent { .. }
             | Event::Received { .. }
             | Event::Refused { .. }
+            | Event::Upkeep(_)
             | Event::Fate(_)
             | Event::Fault(_)
             | Event::Machine { .. }

@@ -3,6 +3,7 @@
 use crate::figures::{
     Excluded, Figures, Freshness, PhaseFigures, Rate, RunFigures, TVisibility, TimeBin, WHOLE,
 };
+use crate::history::FILES;
 use crate::history::{Events, HistoryError};
 use crate::hlog;
 use crate::judge::Judge;
@@ -64,7 +65,10 @@ pub fn observe(facts: &RunFacts, events: impl IntoIterator<Item = Event>) -> Obs
 ///
 /// # Errors
 /// A file cannot be read, or is no table of a run.
-pub fn observe_files<R: Read>(facts: &RunFacts, files: [R; 4]) -> Result<Observed, HistoryError> {
+pub fn observe_files<R: Read>(
+    facts: &RunFacts,
+    files: [R; FILES.len()],
+) -> Result<Observed, HistoryError> {
     let mut observation = Observation::new(facts.clone());
     let mut events = Events::new(files)?;
     for event in &mut events {

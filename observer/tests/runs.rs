@@ -244,7 +244,7 @@ fn what_was_not_kept_is_missing_and_not_zero() {
 #[test]
 fn the_files_give_the_same_figures() {
     let events = Script::parse(CUT).events;
-    let mut files: [Vec<u8>; 4] = Default::default();
+    let mut files: [Vec<u8>; 5] = Default::default();
     let mut tables = Tables::new(files.each_mut()).unwrap();
     events.iter().for_each(|event| tables.write(event).unwrap());
     tables.flush().unwrap();

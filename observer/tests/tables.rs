@@ -8,14 +8,14 @@ use proptest::sample::select;
 use std::time::Duration;
 use tidemark_observer::history::{Events, FILES, Tables};
 use tidemark_proto::event::{
-    Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation, Outcome,
-    Passage, Purpose, Stored, Verdict,
+    Chore, Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation,
+    Outcome, Passage, Purpose, Stored, Upkeep, Verdict,
 };
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::Method;
 
-fn written(events: &[Event]) -> [Vec<u8>; 4] {
-    let mut files: [Vec<u8>; 4] = Default::default();
+fn written(events: &[Event]) -> [Vec<u8>; 5] {
+    let mut files: [Vec<u8>; 5] = Default::default();
     let mut tables = Tables::new(files.each_mut()).expect("memory can be written");
     for event in events {
         tables.write(event).expect("memory can be written");
@@ -25,7 +25,7 @@ fn written(events: &[Event]) -> [Vec<u8>; 4] {
     files
 }
 
-fn read(files: &[Vec<u8>; 4]) -> Result<(Vec<Event>, u64, u64), String> {
+fn read(files: &[Vec<u8>; 5]) -> Result<(Vec<Event>, u64, u64), String> {
     let files = files.each_ref().map(Vec::as_slice);
     let mut events = Events::new(files).map_err(|error| error.to_string())?;
     let all: Result<Vec<Event>, _> = events.by_ref().collect();
@@ -119,6 +119,15 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn upkeep()(
+        at in time(), node in node(), chore in select(Chore::ALL.to_vec()), peer in option::of(node()),
+        operation in id(), key in key(), count: u64, bytes: u64,
+    ) -> Upkeep {
+        Upkeep { at, node, chore, peer, operation, key, count, bytes }
+    }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let message = || (time(), id(), node(), node(), method());
     let changes = vec![
@@ -138,6 +147,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         invocation().prop_map(|it| Event::Invoked(Box::new(it))),
         operation().prop_map(|it| Event::Returned(Box::new(it))),
+        upkeep().prop_map(|it| Event::Upkeep(Box::new(it))),
         (key(), vec(node(), 0..4)).prop_map(|(key, nodes)| Event::Placed { key, nodes }),
         stored().prop_map(|it| Event::Stored(Box::new(it))),
         (message(), any::<u64>()).prop_map(|((at, operation, from, to, method), k)| {

@@ -47,6 +47,8 @@ pub enum Event {
         operation: OperationId,
         reason: Cow<'static, str>,
     },
+    /// A node did something for the cluster's sake, not for a client's.
+    Upkeep(Box<Upkeep>),
     /// What the network did with a message.
     Fate(Box<Passage>),
     /// A fault was in force, or is due to be: noted when it begins if its end is known then, else when it ends.
@@ -70,6 +72,7 @@ impl Event {
             Self::Returned(operation) => operation.returned,
             Self::Placed { .. } => Duration::ZERO,
             Self::Stored(stored) => stored.at,
+            Self::Upkeep(upkeep) => upkeep.at,
             Self::Fate(passage) => passage.at,
             Self::Fault(span) => span.from,
             Self::Sent { at, .. }
@@ -90,6 +93,7 @@ impl Event {
             | Self::Machine { .. }
             | Self::Milestone { .. } => Detail::None,
             Self::Refused { .. } => Detail::Faults,
+            Self::Upkeep(upkeep) => upkeep.chore.detail(),
             Self::Placed { .. } | Self::Stored(_) => Detail::Arrivals,
             Self::Received { method, .. } => match method {
                 Method::Store | Method::Fetch => Detail::Arrivals,
@@ -100,7 +104,13 @@ impl Event {
                 | Method::FetchReply
                 | Method::Forward
                 | Method::ForwardReply
-                | Method::Repair => Detail::All,
+                | Method::Repair
+                | Method::Handoff
+                | Method::HandoffReply
+                | Method::Gossip
+                | Method::Sweep
+                | Method::Bulk
+                | Method::BulkReply => Detail::All,
             },
             Self::Fate(passage) if passage.faulty => Detail::Faults,
             Self::Fate(_) | Self::Sent { .. } => Detail::All,
@@ -251,6 +261,101 @@ pub struct Stored {
     pub digest: u64,
     /// The writes held, tombstones included.
     pub versions: Vec<OperationId>,
+}
+
+/// Something that a node did for the cluster's sake.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upkeep {
+    /// When.
+    pub at: Duration,
+    /// The node.
+    pub node: NodeId,
+    /// What it did.
+    pub chore: Chore,
+    /// The node that it is about, if there is one.
+    pub peer: Option<NodeId>,
+    /// The operation that it is about, if there is one.
+    pub operation: OperationId,
+    /// The key that it is about; empty: none.
+    pub key: Bytes,
+    /// How many; the chore says of what.
+    pub count: u64,
+    /// How many bytes of keys and values were moved.
+    pub bytes: u64,
+}
+
+/// What a node does for the cluster's sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chore {
+    /// It believes from now on that the peer is up.
+    BelievesUp,
+    /// It suspects from now on that the peer is down.
+    Suspects,
+    /// It believes from now on that the peer is down.
+    BelievesDown,
+    /// It keeps a write of the key in the peer's place; the count is that of all hints it keeps.
+    HintKept,
+    /// A hint has gone home to the peer.
+    HintDelivered,
+    /// A hint was forgotten since it was too old.
+    HintExpired,
+    /// A hint was not kept, since there are too many.
+    HintDropped,
+    /// It has compared what it holds with the peer; the count is of keys compared one by one.
+    Swept,
+    /// It has sent what the peer lacked; the count is of keys.
+    SweepSent,
+    /// It has handed keys over to the peer, which is to hold them from now on; the count is of keys.
+    HandedOver,
+    /// It has dropped keys that are others' now; the count is of keys.
+    GaveUp,
+    /// It has fetched keys from the peer that it is to hold; the count is of keys.
+    Pulled,
+    /// A tombstone of the key was collected.
+    Collected,
+    /// The members are others from now on, as it sees it; the count is the number of that state.
+    MembersChanged,
+}
+
+impl Chore {
+    /// Every chore.
+    pub const ALL: [Self; 14] = [
+        Self::BelievesUp,
+        Self::Suspects,
+        Self::BelievesDown,
+        Self::HintKept,
+        Self::HintDelivered,
+        Self::HintExpired,
+        Self::HintDropped,
+        Self::Swept,
+        Self::SweepSent,
+        Self::HandedOver,
+        Self::GaveUp,
+        Self::Pulled,
+        Self::Collected,
+        Self::MembersChanged,
+    ];
+
+    /// The least level of detail at which it is kept: what happens once a write or key, only where arrivals are.
+    fn detail(self) -> Detail {
+        match self {
+            Self::BelievesUp
+            | Self::Suspects
+            | Self::BelievesDown
+            | Self::Swept
+            | Self::SweepSent
+            | Self::HandedOver
+            | Self::GaveUp
+            | Self::Pulled
+            | Self::MembersChanged => Detail::Faults,
+            Self::HintKept
+            | Self::HintDelivered
+            | Self::HintExpired
+            | Self::HintDropped
+            | Self::Collected => Detail::Arrivals,
+        }
+    }
 }
 
 /// A message's way through the network.

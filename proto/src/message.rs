@@ -9,78 +9,148 @@ use std::fmt;
 use std::str::FromStr;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A method of the client or the peer service: what a rule may select by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Method {
-    /// A client reads.
-    Get,
-    /// A client writes.
-    Put,
-    /// A client deletes.
-    Delete,
-    /// W: a coordinator asks a replica to hold versions.
-    Store,
-    /// A: the replica holds them.
-    StoreReply,
-    /// R: a coordinator asks a replica what it holds.
-    Fetch,
-    /// S: the replica tells.
-    FetchReply,
-    /// A node hands a client's request to its coordinator.
-    Forward,
-    /// The coordinator's answer to it.
-    ForwardReply,
-    /// A repair strategy brings a replica up to date.
-    Repair,
+/// Writes out, for every class of messages between nodes, what is the same for all of them.
+macro_rules! classes {
+    ($($(#[$doc:meta])* $class:ident($body:ty) serves $operation:expr;)*) => {
+        /// A method of the client or the peer service: what a rule may select by.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Method {
+            /// A client reads.
+            Get,
+            /// A client writes.
+            Put,
+            /// A client deletes.
+            Delete,
+            $($(#[$doc])* $class,)*
+        }
+
+        impl Method {
+            /// Every method: clients' first, then peers'.
+            pub const ALL: &[Self] = &[Self::Get, Self::Put, Self::Delete, $(Self::$class),*];
+
+            /// The methods of the peer service, each a stream of its own.
+            pub const PEER: &[Self] = &[$(Self::$class),*];
+
+            /// Its name in the `.proto` files, in plans and in results.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::Get => "Get",
+                    Self::Put => "Put",
+                    Self::Delete => "Delete",
+                    $(Self::$class => stringify!($class),)*
+                }
+            }
+
+            /// Its place in [`Method::ALL`].
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        /// A message from node to node.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Message {
+            $(#[doc = concat!("See [`Method::", stringify!($class), "`].")] $class($body),)*
+        }
+
+        impl Message {
+            /// The class it belongs to.
+            #[must_use]
+            pub fn method(&self) -> Method {
+                match self {
+                    $(Self::$class(_) => Method::$class,)*
+                }
+            }
+
+            /// The operation it serves; none: that of no client.
+            #[must_use]
+            pub fn operation(&self) -> OperationId {
+                match self {
+                    $(Self::$class(body) => {
+                        let operation: fn(&$body) -> u64 = $operation;
+                        OperationId::from_bits(operation(body))
+                    })*
+                }
+            }
+
+            /// How many bytes its body takes.
+            #[must_use]
+            pub fn size(&self) -> usize {
+                match self {
+                    $(Self::$class(body) => body.encoded_len(),)*
+                }
+            }
+
+            /// The envelope that carries it.
+            #[must_use]
+            pub fn seal(&self) -> wire::Envelope {
+                let body = Bytes::from(match self {
+                    $(Self::$class(body) => body.encode_to_vec(),)*
+                });
+                wire::Envelope {
+                    checksum: xxh3_64(&body),
+                    body,
+                }
+            }
+
+            /// The message of class `method` that an envelope carries.
+            ///
+            /// # Errors
+            /// The body is not what was sealed, or not a message of that class.
+            pub fn open(method: Method, envelope: wire::Envelope) -> Result<Self, Corrupt> {
+                if xxh3_64(&envelope.body) != envelope.checksum {
+                    return Err(Corrupt::Checksum(method));
+                }
+                let body = envelope.body;
+                let message = match method {
+                    $(Method::$class => <$body>::decode(body).map(Self::$class),)*
+                    Method::Get | Method::Put | Method::Delete => return Err(Corrupt::Class(method)),
+                };
+                message.map_err(|_| Corrupt::Body(method))
+            }
+        }
+    };
 }
 
-impl Method {
-    /// Every method: clients' first, then peers'.
-    pub const ALL: [Self; 10] = [
-        Self::Get,
-        Self::Put,
-        Self::Delete,
-        Self::Store,
-        Self::StoreReply,
-        Self::Fetch,
-        Self::FetchReply,
-        Self::Forward,
-        Self::ForwardReply,
-        Self::Repair,
-    ];
+classes! {
+    /// W: a coordinator asks a replica to hold versions.
+    Store(wire::Store) serves |m| m.operation;
+    /// A: the replica holds them.
+    StoreReply(wire::StoreReply) serves |m| m.operation;
+    /// R: a coordinator asks a replica what it holds.
+    Fetch(wire::Fetch) serves |m| m.operation;
+    /// S: the replica tells.
+    FetchReply(wire::FetchReply) serves |m| m.operation;
+    /// A node hands a client's request to its coordinator.
+    Forward(Box<wire::Forward>) serves |m| forwarded(m);
+    /// The coordinator's answer to it.
+    ForwardReply(Box<wire::ForwardReply>) serves |m| m.operation;
+    /// A repair strategy brings a replica up to date.
+    Repair(wire::Repair) serves |m| m.operation;
+    /// A hint goes home to the replica in whose place it was kept.
+    Handoff(wire::Handoff) serves |m| m.operation;
+    /// The replica holds what was kept for it.
+    HandoffReply(wire::HandoffReply) serves |m| m.operation;
+    /// Who is in the cluster and who is up.
+    Gossip(wire::Gossip) serves |_| 0;
+    /// Two nodes compare what they hold.
+    Sweep(Box<wire::Sweep>) serves |_| 0;
+    /// Keys move to a node that is to hold them.
+    Bulk(wire::Bulk) serves |_| 0;
+    /// They have arrived.
+    BulkReply(wire::BulkReply) serves |_| 0;
+}
 
-    /// The methods of the peer service, each a stream of its own.
-    pub const PEER: [Self; 7] = [
-        Self::Store,
-        Self::StoreReply,
-        Self::Fetch,
-        Self::FetchReply,
-        Self::Forward,
-        Self::ForwardReply,
-        Self::Repair,
-    ];
-
-    /// Its name in the `.proto` files, in plans and in results.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "Get",
-            Self::Put => "Put",
-            Self::Delete => "Delete",
-            Self::Store => "Store",
-            Self::StoreReply => "StoreReply",
-            Self::Fetch => "Fetch",
-            Self::FetchReply => "FetchReply",
-            Self::Forward => "Forward",
-            Self::ForwardReply => "ForwardReply",
-            Self::Repair => "Repair",
-        }
-    }
-
-    /// Its place in [`Method::ALL`].
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
+/// The operation of a request that was handed on.
+fn forwarded(forward: &wire::Forward) -> u64 {
+    use wire::forward::Call;
+    match &forward.call {
+        Some(Call::Get(get)) => get.operation,
+        Some(Call::Put(put)) => put.operation,
+        Some(Call::Delete(delete)) => delete.operation,
+        None => 0,
     }
 }
 
@@ -92,7 +162,7 @@ impl fmt::Display for Method {
 
 /// A name that no method has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no method {name:?}; choose one of: {}", Method::ALL.map(Method::name).join(", "))]
+#[error("there is no method {name:?}; choose one of: {}", names())]
 pub struct UnknownMethod {
     name: String,
 }
@@ -102,31 +172,13 @@ impl FromStr for Method {
 
     fn from_str(text: &str) -> Result<Self, UnknownMethod> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|method| method.name() == text)
             .ok_or_else(|| UnknownMethod {
                 name: text.to_owned(),
             })
     }
-}
-
-/// A message from node to node.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Message {
-    /// See [`Method::Store`].
-    Store(wire::Store),
-    /// See [`Method::StoreReply`].
-    StoreReply(wire::StoreReply),
-    /// See [`Method::Fetch`].
-    Fetch(wire::Fetch),
-    /// See [`Method::FetchReply`].
-    FetchReply(wire::FetchReply),
-    /// See [`Method::Forward`].
-    Forward(Box<wire::Forward>),
-    /// See [`Method::ForwardReply`].
-    ForwardReply(Box<wire::ForwardReply>),
-    /// See [`Method::Repair`].
-    Repair(wire::Repair),
 }
 
 /// An envelope that holds no message of its stream's class: it is refused and noted, never stored.
@@ -143,94 +195,7 @@ pub enum Corrupt {
     Class(Method),
 }
 
-impl Message {
-    /// The class it belongs to.
-    #[must_use]
-    pub fn method(&self) -> Method {
-        match self {
-            Self::Store(_) => Method::Store,
-            Self::StoreReply(_) => Method::StoreReply,
-            Self::Fetch(_) => Method::Fetch,
-            Self::FetchReply(_) => Method::FetchReply,
-            Self::Forward(_) => Method::Forward,
-            Self::ForwardReply(_) => Method::ForwardReply,
-            Self::Repair(_) => Method::Repair,
-        }
-    }
-
-    /// The operation it serves.
-    #[must_use]
-    pub fn operation(&self) -> OperationId {
-        use wire::forward::Call;
-        OperationId::from_bits(match self {
-            Self::Store(m) => m.operation,
-            Self::StoreReply(m) => m.operation,
-            Self::Fetch(m) => m.operation,
-            Self::FetchReply(m) => m.operation,
-            Self::Forward(m) => match &m.call {
-                Some(Call::Get(get)) => get.operation,
-                Some(Call::Put(put)) => put.operation,
-                Some(Call::Delete(delete)) => delete.operation,
-                None => 0,
-            },
-            Self::ForwardReply(m) => m.operation,
-            Self::Repair(m) => m.operation,
-        })
-    }
-
-    /// How many bytes its body takes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        match self {
-            Self::Store(m) => m.encoded_len(),
-            Self::StoreReply(m) => m.encoded_len(),
-            Self::Fetch(m) => m.encoded_len(),
-            Self::FetchReply(m) => m.encoded_len(),
-            Self::Forward(m) => m.encoded_len(),
-            Self::ForwardReply(m) => m.encoded_len(),
-            Self::Repair(m) => m.encoded_len(),
-        }
-    }
-
-    /// The envelope that carries it.
-    #[must_use]
-    pub fn seal(&self) -> wire::Envelope {
-        let body = Bytes::from(match self {
-            Self::Store(m) => m.encode_to_vec(),
-            Self::StoreReply(m) => m.encode_to_vec(),
-            Self::Fetch(m) => m.encode_to_vec(),
-            Self::FetchReply(m) => m.encode_to_vec(),
-            Self::Forward(m) => m.encode_to_vec(),
-            Self::ForwardReply(m) => m.encode_to_vec(),
-            Self::Repair(m) => m.encode_to_vec(),
-        });
-        wire::Envelope {
-            checksum: xxh3_64(&body),
-            body,
-        }
-    }
-
-    /// The message of class `method` that an envelope carries.
-    ///
-    /// # Errors
-    /// The body is not what was sealed, or not a message of that class.
-    pub fn open(method: Method, envelope: wire::Envelope) -> Result<Self, Corrupt> {
-        if xxh3_64(&envelope.body) != envelope.checksum {
-            return Err(Corrupt::Checksum(method));
-        }
-        let body = envelope.body;
-        let message = match method {
-            Method::Store => wire::Store::decode(body).map(Self::Store),
-            Method::StoreReply => wire::StoreReply::decode(body).map(Self::StoreReply),
-            Method::Fetch => wire::Fetch::decode(body).map(Self::Fetch),
-            Method::FetchReply => wire::FetchReply::decode(body).map(Self::FetchReply),
-            Method::Forward => wire::Forward::decode(body).map(|m| Self::Forward(Box::new(m))),
-            Method::ForwardReply => {
-                wire::ForwardReply::decode(body).map(|m| Self::ForwardReply(Box::new(m)))
-            }
-            Method::Repair => wire::Repair::decode(body).map(Self::Repair),
-            Method::Get | Method::Put | Method::Delete => return Err(Corrupt::Class(method)),
-        };
-        message.map_err(|_| Corrupt::Body(method))
-    }
+fn names() -> String {
+    let names: Vec<_> = Method::ALL.iter().map(|method| method.name()).collect();
+    names.join(", ")
 }

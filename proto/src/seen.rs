@@ -1,6 +1,6 @@
 //! Events as the `Seen…` messages of `observer.proto` carry them, and back.
 
-use crate::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
+use crate::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored, Upkeep};
 use crate::id::{Actor, NodeId, OperationId};
 use crate::time::nanoseconds;
 use crate::wire::{self, seen_event::Event as Seen};
@@ -69,6 +69,7 @@ impl From<&Event> for wire::SeenEvent {
                 operation: operation.bits(),
                 reason: reason.clone().into_owned(),
             }),
+            Event::Upkeep(upkeep) => Seen::Upkeep(upkeep.as_ref().into()),
             Event::Fate(passage) => Seen::Fate(passage.as_ref().into()),
             Event::Fault(span) => Seen::Fault(span.as_ref().into()),
             Event::Machine { at, node, change } => Seen::Machine(wire::SeenMachine {
@@ -118,6 +119,7 @@ impl TryFrom<wire::SeenEvent> for Event {
                 operation: OperationId::from_bits(seen.operation),
                 reason: seen.reason.into(),
             },
+            Seen::Upkeep(seen) => Self::Upkeep(Box::new(seen.try_into()?)),
             Seen::Fate(seen) => Self::Fate(Box::new(seen.try_into()?)),
             Seen::Fault(seen) => Self::Fault(Box::new(seen.into())),
             Seen::Machine(seen) => Self::Machine {
@@ -265,6 +267,43 @@ impl TryFrom<wire::SeenStored> for Stored {
     }
 }
 
+impl From<&Upkeep> for wire::SeenUpkeep {
+    fn from(upkeep: &Upkeep) -> Self {
+        Self {
+            at_ns: nanoseconds(upkeep.at),
+            node: upkeep.node.to_string(),
+            chore: word(&upkeep.chore),
+            peer: upkeep
+                .peer
+                .map_or_else(String::new, |peer| peer.to_string()),
+            operation: upkeep.operation.bits(),
+            key: upkeep.key.clone(),
+            count: upkeep.count,
+            bytes: upkeep.bytes,
+        }
+    }
+}
+
+impl TryFrom<wire::SeenUpkeep> for Upkeep {
+    type Error = Unreadable;
+
+    fn try_from(seen: wire::SeenUpkeep) -> Result<Self, Unreadable> {
+        Ok(Self {
+            at: Duration::from_nanos(seen.at_ns),
+            node: name("node", &seen.node)?,
+            chore: variant("chore", &seen.chore)?,
+            peer: match seen.peer.as_str() {
+                "" => None,
+                text => Some(name("peer", text)?),
+            },
+            operation: OperationId::from_bits(seen.operation),
+            key: seen.key,
+            count: seen.count,
+            bytes: seen.bytes,
+        })
+    }
+}
+
 impl From<&Passage> for wire::SeenPassage {
     fn from(passage: &Passage) -> Self {
         Self {
@@ -373,7 +412,9 @@ fn unreadable(field: &'static str, reason: impl Display) -> Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Direction, Kind, MachineChange, Milestone, Outcome, Purpose, Verdict};
+    use crate::event::{
+        Chore, Direction, Kind, MachineChange, Milestone, Outcome, Purpose, Verdict,
+    };
     use crate::message::Method;
     use bytes::Bytes;
     use proptest::collection::vec;
@@ -537,6 +578,23 @@ mod tests {
         )
     }
 
+    fn upkeep() -> impl Strategy<Value = Upkeep> {
+        let about = (option::of(node()), operation_id(), bytes());
+        let numbers = (any::<u64>(), any::<u64>());
+        (time(), node(), select(Chore::ALL.to_vec()), about, numbers).prop_map(
+            |(at, node, chore, (peer, operation, key), (count, bytes))| Upkeep {
+                at,
+                node,
+                chore,
+                peer,
+                operation,
+                key,
+                count,
+                bytes,
+            },
+        )
+    }
+
     fn event() -> impl Strategy<Value = Event> {
         let message = || (time(), operation_id(), node(), node(), method());
         let change = select(vec![
@@ -583,6 +641,7 @@ mod tests {
                     reason: reason.into(),
                 }
             }),
+            upkeep().prop_map(|it| Event::Upkeep(Box::new(it))),
             passage().prop_map(|it| Event::Fate(Box::new(it))),
             fault().prop_map(|it| Event::Fault(Box::new(it))),
             (time(), node(), change).prop_map(|(at, node, change)| Event::Machine {

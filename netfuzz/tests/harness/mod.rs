@@ -205,5 +205,11 @@ peer!(
     fetch_reply,
     forward,
     forward_reply,
-    repair
+    repair,
+    handoff,
+    handoff_reply,
+    gossip,
+    sweep,
+    bulk,
+    bulk_reply
 );

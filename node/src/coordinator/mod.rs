@@ -157,7 +157,16 @@ impl Coordinator {
                 };
                 context.reply(ticket, reply.result.map_or_else(nothing, Reply::from));
             }
-            Message::Store(_) | Message::Fetch(_) | Message::Repair(_) | Message::Forward(_) => {}
+            Message::Store(_)
+            | Message::Fetch(_)
+            | Message::Repair(_)
+            | Message::Forward(_)
+            | Message::Handoff(_)
+            | Message::HandoffReply(_)
+            | Message::Gossip(_)
+            | Message::Sweep(_)
+            | Message::Bulk(_)
+            | Message::BulkReply(_) => {}
         }
     }
 

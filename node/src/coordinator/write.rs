@@ -107,6 +107,7 @@ impl Write {
                 key: self.header.key.clone(),
                 versions: versions.clone(),
                 operation: self.header.operation.bits(),
+                hint_for: None,
             };
             context.send(*node, Message::Store(store));
         }

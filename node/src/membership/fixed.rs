@@ -1,9 +1,12 @@
 //! The members are those of the plan, for the whole run, and nobody is suspected.
 
-use super::{Build, Members, Membership};
+use super::{Build, Membership, Seat};
+use crate::context::Context;
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::id::NodeId;
+use std::time::Duration;
+use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// See the module.
@@ -11,29 +14,27 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "fixed",
     about: "the plan's members, for the whole run; nobody is suspected",
     promises: &[],
-    resolve: resolve::<FixedOptions>,
-    schema: schema::<FixedOptions>,
-    build: |options: &Options, members: Members| {
-        let FixedOptions {} = parse(options)?;
-        Ok(Box::new(Fixed { members }))
-    },
+    resolve: resolve::<Fixed>,
+    schema: schema::<Fixed>,
+    build: |options: &Options, _: Seat| Ok(Box::new(parse::<Fixed>(options)?)),
 };
 
 /// It has no options.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct FixedOptions {}
-
-struct Fixed {
-    members: Members,
-}
+struct Fixed {}
 
 impl Membership for Fixed {
-    fn nodes(&self) -> &[NodeId] {
-        &self.members.nodes
+    fn message(&mut self, context: &mut Context<'_>, _: NodeId, _: Bytes) {
+        context.refuse(
+            OperationId::NONE,
+            "gossip came, but the members are fixed: nobody listens",
+        );
     }
 
-    fn gateways(&self) -> &[NodeId] {
-        &self.members.gateways
+    fn timeout(&mut self, _: &mut Context<'_>) {}
+
+    fn next_timeout(&self) -> Option<Duration> {
+        None
     }
 }

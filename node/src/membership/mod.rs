@@ -1,30 +1,40 @@
 //! Who is in the cluster and who is up: the seam of membership strategies.
+//!
+//! A strategy tells the node's [`View`](crate::view::View) what it believes; replication and repair look there.
 
 mod fixed;
 
+use crate::context::Context;
+use bytes::Bytes;
+use std::time::Duration;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, OptionError, Options};
 
-/// What a node believes about the others.
+/// A way of finding out who is up.
 pub trait Membership: Send {
-    /// The nodes that hold keys, in their order.
-    fn nodes(&self) -> &[NodeId];
+    /// Another node's strategy says something.
+    fn message(&mut self, context: &mut Context<'_>, from: NodeId, gossip: Bytes);
 
-    /// The gateways, in their order.
-    fn gateways(&self) -> &[NodeId];
+    /// The alarm is due.
+    fn timeout(&mut self, context: &mut Context<'_>);
+
+    /// When it will be due next; at the start of a life zero, if the strategy has anything to do.
+    fn next_timeout(&self) -> Option<Duration>;
 }
 
-/// Who takes part, as the plan lays it out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members {
-    /// The nodes that hold keys.
-    pub nodes: Vec<NodeId>,
-    /// The nodes that coordinate and hold none.
-    pub gateways: Vec<NodeId>,
+/// Which node it is that a strategy is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The run's seed.
+    pub seed: u64,
+    /// The node.
+    pub id: NodeId,
+    /// Which of its lives, from 1.
+    pub life: u32,
 }
 
-/// How an entry is built: its options and the first members.
-pub type Build = fn(&Options, Members) -> Result<Box<dyn Membership>, OptionError>;
+/// How an entry is built.
+pub type Build = fn(&Options, Seat) -> Result<Box<dyn Membership>, OptionError>;
 
 /// Every membership strategy.
 pub const ENTRIES: &[Entry<Build>] = &[fixed::ENTRY];

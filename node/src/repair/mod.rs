@@ -3,15 +3,53 @@
 mod read;
 
 use crate::context::Context;
+use crate::membership::Seat;
 use crate::versioning::Versions;
+use crate::view::Belief;
 use bytes::Bytes;
+use std::time::Duration;
 use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::message::Message;
 use tidemark_proto::registry::{Entry, OptionError, Options};
 
 /// A way of finding replicas that are behind, and bringing them up to date.
 pub trait Repair: Send {
+    /// Something happened at this node that may call for repair.
+    fn hear(&mut self, context: &mut Context<'_>, news: &News);
+
+    /// A peer says something about repair. Gives it back if it is not of this strategy.
+    fn message(
+        &mut self,
+        _context: &mut Context<'_>,
+        _from: NodeId,
+        message: Message,
+    ) -> Option<Message> {
+        Some(message)
+    }
+
+    /// The alarm is due.
+    fn timeout(&mut self, _context: &mut Context<'_>) {}
+
+    /// When it will be due next; at the start of a life zero, if the strategy has anything to do by itself.
+    fn next_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether it wants to hear of every [`News::Stored`].
+    fn follows_stores(&self) -> bool {
+        false
+    }
+}
+
+/// What a repair strategy hears of.
+#[derive(Clone, Debug)]
+pub enum News {
     /// A read that this node coordinated has heard from all replicas that it will hear from.
-    fn read_finished(&mut self, context: &mut Context<'_>, read: &FinishedRead);
+    ReadFinished(FinishedRead),
+    /// What this node holds of a key is no longer what it was; only told to who follows stores.
+    Stored(Change),
+    /// What this node believes of another is no longer what it was.
+    Believed(NodeId, Belief),
 }
 
 /// What the replicas of a key answered to one read.
@@ -25,8 +63,19 @@ pub struct FinishedRead {
     pub answers: Vec<(NodeId, Versions)>,
 }
 
-/// How an entry is built from its options.
-pub type Build = fn(&Options) -> Result<Box<dyn Repair>, OptionError>;
+/// What a node holds of a key, and what it held before.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The key.
+    pub key: Bytes,
+    /// Empty: nothing was held.
+    pub before: Versions,
+    /// Empty: nothing is held any more.
+    pub after: Versions,
+}
+
+/// How an entry is built.
+pub type Build = fn(&Options, Seat) -> Result<Box<dyn Repair>, OptionError>;
 
 /// Every repair strategy.
 pub const ENTRIES: &[Entry<Build>] = &[read::ENTRY];

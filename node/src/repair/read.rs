@@ -2,8 +2,9 @@
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §5.
 
-use super::{Build, FinishedRead, Repair};
+use super::{Build, FinishedRead, News, Repair};
 use crate::context::Context;
+use crate::membership::Seat;
 use crate::versioning::Versions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[Promise::RepairsWhatIsRead],
     resolve: resolve::<ReadRepair>,
     schema: schema::<ReadRepair>,
-    build: |options: &Options| Ok(Box::new(parse::<ReadRepair>(options)?)),
+    build: |options: &Options, _: Seat| Ok(Box::new(parse::<ReadRepair>(options)?)),
 };
 
 /// When it repairs.
@@ -39,32 +40,40 @@ enum Mode {
 }
 
 impl Repair for ReadRepair {
-    fn read_finished(&mut self, context: &mut Context<'_>, read: &FinishedRead) {
+    fn hear(&mut self, context: &mut Context<'_>, news: &News) {
         let Mode::Asynchronous = self.mode;
-        if read.answers.windows(2).all(|pair| pair[0].1 == pair[1].1) {
-            return;
+        match news {
+            News::ReadFinished(read) => repair(context, read),
+            News::Stored(_) | News::Believed(..) => {}
         }
-        let merged = read
-            .answers
-            .iter()
-            .fold(Versions::new(), |merged, (_, versions)| {
-                context.versioning.sync(&merged, versions)
-            });
-        for (node, _) in read
-            .answers
-            .iter()
-            .filter(|(_, versions)| *versions != merged)
-        {
-            if *node == context.id {
-                context.hold(&read.key, &merged, read.operation, Method::Repair);
-            } else {
-                let repair = wire::Repair {
-                    key: read.key.clone(),
-                    versions: merged.clone(),
-                    operation: read.operation.bits(),
-                };
-                context.send(*node, Message::Repair(repair));
-            }
+    }
+}
+
+/// Sends those who were behind what the others hold.
+fn repair(context: &mut Context<'_>, read: &FinishedRead) {
+    if read.answers.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+        return;
+    }
+    let merged = read
+        .answers
+        .iter()
+        .fold(Versions::new(), |merged, (_, versions)| {
+            context.versioning.sync(&merged, versions)
+        });
+    for (node, _) in read
+        .answers
+        .iter()
+        .filter(|(_, versions)| *versions != merged)
+    {
+        if *node == context.id {
+            context.hold(&read.key, &merged, read.operation, Method::Repair);
+        } else {
+            let repair = wire::Repair {
+                key: read.key.clone(),
+                versions: merged.clone(),
+                operation: read.operation.bits(),
+            };
+            context.send(*node, Message::Repair(repair));
         }
     }
 }

@@ -121,7 +121,7 @@ impl Strict {
             coordinator: _,
         } = self.options;
         Route {
-            replicas: context.partitioner.preference(key, n),
+            replicas: context.view.preference(key, n),
             r,
             w,
             timeout: timeout.0,
@@ -159,7 +159,7 @@ fn build(options: &Options) -> Result<Box<dyn Replication>, OptionError> {
 
 /// The gateway for a key, by its first replica: the same for every node that forwards.
 fn gateway_of(context: &Context<'_>, first: Option<NodeId>) -> Option<NodeId> {
-    let gateways = context.membership.gateways();
+    let gateways = context.view.gateways();
     let index = usize::from(first?.number()).checked_rem(gateways.len())?;
     gateways.get(index).copied()
 }

@@ -260,10 +260,19 @@ fn claims_durability(output: &Output) -> bool {
         Output::Reply(..) => true,
         Output::Note(_) => false,
         Output::Send(_, message) => match message.method() {
-            Method::Store | Method::Fetch | Method::Forward | Method::Repair => false,
+            Method::Store
+            | Method::Fetch
+            | Method::Forward
+            | Method::Repair
+            | Method::Handoff
+            | Method::Gossip
+            | Method::Bulk => false,
             Method::StoreReply
             | Method::FetchReply
             | Method::ForwardReply
+            | Method::HandoffReply
+            | Method::Sweep
+            | Method::BulkReply
             | Method::Get
             | Method::Put
             | Method::Delete => true,

@@ -57,7 +57,7 @@ impl Links {
                 .tcp_nodelay(true)
                 .connect_timeout(LONGEST_PAUSE)
                 .connect_lazy();
-            for method in Method::PEER {
+            for &method in Method::PEER {
                 let (queue, waiting) = channel(limit.max(1) as usize);
                 queues.insert((to, method), queue);
                 let lane = Lane {

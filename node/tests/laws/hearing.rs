@@ -77,8 +77,17 @@ impl Damage {
             Message::Store(store) => &mut store.versions,
             Message::FetchReply(reply) => &mut reply.versions,
             Message::Repair(repair) => &mut repair.versions,
+            Message::Handoff(hint) => &mut hint.versions,
+            Message::Bulk(bulk) => match bulk.keys.first_mut() {
+                Some(key) => &mut key.versions,
+                None => return,
+            },
             Message::StoreReply(_)
             | Message::Fetch(_)
+            | Message::HandoffReply(_)
+            | Message::Gossip(_)
+            | Message::Sweep(_)
+            | Message::BulkReply(_)
             | Message::Forward(_)
             | Message::ForwardReply(_) => return,
         };
@@ -129,7 +138,7 @@ fn message() -> impl Strategy<Value = Message> {
         }
     });
     let versions = prop::collection::vec(version, 0..3);
-    (0..7u8, number, operation, key, versions).prop_map(
+    (0..13u8, number, operation, key, versions).prop_map(
         |(class, request, operation, key, versions)| {
             let operation = operation.bits();
             match class {
@@ -138,6 +147,7 @@ fn message() -> impl Strategy<Value = Message> {
                     key,
                     versions,
                     operation,
+                    hint_for: None,
                 }),
                 1 => Message::StoreReply(wire::StoreReply { request, operation }),
                 2 => Message::Fetch(wire::Fetch {
@@ -162,10 +172,44 @@ fn message() -> impl Strategy<Value = Message> {
                     };
                     Message::ForwardReply(Box::new(reply))
                 }
-                _ => Message::Repair(wire::Repair {
+                6 => Message::Repair(wire::Repair {
                     key,
                     versions,
                     operation,
+                }),
+                7 => Message::Handoff(wire::Handoff {
+                    request,
+                    key,
+                    versions,
+                    operation,
+                }),
+                8 => Message::HandoffReply(wire::HandoffReply { request, operation }),
+                9 => Message::Gossip(wire::Gossip { body: key }),
+                10 => Message::Sweep(Box::new(wire::Sweep {
+                    exchange: request,
+                    replicas: vec![1, 2, u32::MAX],
+                    level: request as u32,
+                    hashes: vec![wire::SweepHash {
+                        place: request as u32,
+                        hash: operation,
+                    }],
+                    keys: vec![wire::SweepKey {
+                        key,
+                        digest: operation,
+                    }],
+                    step: request as u32,
+                })),
+                11 => Message::Bulk(wire::Bulk {
+                    request,
+                    keys: vec![wire::BulkKey {
+                        key,
+                        versions,
+                        digest: operation,
+                    }],
+                }),
+                _ => Message::BulkReply(wire::BulkReply {
+                    request,
+                    wanted: vec![key],
                 }),
             }
         },

@@ -5,7 +5,8 @@ use crate::harness::options;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
-use tidemark_node::membership::{self, Members};
+use std::time::Duration;
+use tidemark_node::membership::{self, Seat};
 use tidemark_node::replica::{self, Choice, Config, Replica};
 use tidemark_node::{partitioner, repair, replication, storage, versioning};
 use tidemark_proto::id::NodeId;
@@ -96,18 +97,24 @@ fn every_entry_builds_a_node_and_names_itself_when_it_refuses() {
     });
 }
 
-/// If this fails, nodes that are members are not asked, or others are.
+/// If this fails, a strategy has nothing to do, or has it too late: it never comes to its turn.
 #[test]
-fn members_begin_as_the_plan_lays_them_out() {
-    let members = Members {
-        nodes: (1..=4).map(NodeId::node).collect(),
-        gateways: vec![NodeId::gateway(1)],
+fn what_acts_by_itself_asks_for_its_first_turn_at_once() {
+    let seat = Seat {
+        seed: 1,
+        id: NodeId::node(1),
+        life: 1,
     };
+    let at_once = |due: Option<Duration>| due.is_none_or(|due| due.is_zero());
     for entry in membership::ENTRIES {
-        let built = (entry.build)(&options(entry, SHAPE), members.clone());
+        let built = (entry.build)(&options(entry, SHAPE), seat);
         let built = built.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        assert_eq!(built.nodes(), members.nodes, "{}", entry.name);
-        assert_eq!(built.gateways(), members.gateways, "{}", entry.name);
+        assert!(at_once(built.next_timeout()), "{}", entry.name);
+    }
+    for entry in repair::ENTRIES {
+        let built = (entry.build)(&options(entry, SHAPE), seat);
+        let built = built.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        assert!(at_once(built.next_timeout()), "{}", entry.name);
     }
 }
 

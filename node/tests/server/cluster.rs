@@ -235,46 +235,45 @@ impl Fake {
 type Streamed = Request<Streaming<Envelope>>;
 type End = Result<Response<Closed>, Status>;
 
-#[tonic::async_trait]
-impl Peer for Fake {
-    async fn store(&self, request: Streamed) -> End {
-        let metadata = request.metadata();
-        let text = |key| metadata.get(key).unwrap().to_str().unwrap().to_owned();
-        let (from, k) = (text("tidemark-from"), text("tidemark-k").parse().unwrap());
-        let mut stream = request.into_inner();
-        let envelope = stream.message().await?.unwrap();
-        let Ok(Message::Store(store)) = Message::open(Method::Store, envelope) else {
-            panic!("not a Store message");
-        };
-        self.seen().push((from, k, store));
-        while self.after == AfterEach::GoOn && stream.message().await?.is_some() {}
-        Ok(Response::new(Closed {}))
-    }
+/// A peer that takes `Store` messages and none of these classes.
+macro_rules! takes_no {
+    ($($method:ident),*) => {
+        #[tonic::async_trait]
+        impl Peer for Fake {
+            async fn store(&self, request: Streamed) -> End {
+                let metadata = request.metadata();
+                let text = |key| metadata.get(key).unwrap().to_str().unwrap().to_owned();
+                let (from, k) = (text("tidemark-from"), text("tidemark-k").parse().unwrap());
+                let mut stream = request.into_inner();
+                let envelope = stream.message().await?.unwrap();
+                let Ok(Message::Store(store)) = Message::open(Method::Store, envelope) else {
+                    panic!("not a Store message");
+                };
+                self.seen().push((from, k, store));
+                while self.after == AfterEach::GoOn && stream.message().await?.is_some() {}
+                Ok(Response::new(Closed {}))
+            }
 
-    async fn store_reply(&self, _: Streamed) -> End {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn fetch(&self, _: Streamed) -> End {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn fetch_reply(&self, _: Streamed) -> End {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn forward(&self, _: Streamed) -> End {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn forward_reply(&self, _: Streamed) -> End {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn repair(&self, _: Streamed) -> End {
-        Err(Status::unimplemented(""))
-    }
+            $(async fn $method(&self, _: Streamed) -> End {
+                Err(Status::unimplemented(""))
+            })*
+        }
+    };
 }
+takes_no!(
+    store_reply,
+    fetch,
+    fetch_reply,
+    forward,
+    forward_reply,
+    repair,
+    handoff,
+    handoff_reply,
+    gossip,
+    sweep,
+    bulk,
+    bulk_reply
+);
 
 pub(crate) fn put(key: &str, value: &str) -> PutRequest {
     PutRequest {

@@ -27,7 +27,7 @@ impl<R: Read> Events<R> {
     ///
     /// # Errors
     /// A file cannot be read, or is no such table.
-    pub fn new(files: [R; 4]) -> Result<Self, HistoryError> {
+    pub fn new(files: [R; FILES.len()]) -> Result<Self, HistoryError> {
         let tables = files.into_iter().enumerate().map(|(index, file)| {
             Ok(Table {
                 index,
@@ -139,5 +139,5 @@ const FAULTS: usize = 3;
 /// How long an event waits for those before it.
 const WINDOW: Duration = Duration::from_secs(10);
 /// At one time: faults, then operations' ends (one may begin because another has ended), then what nodes saw, then
-/// fates; in the order of [`FILES`].
-const RANK: [u8; 4] = [1, 2, 3, 0];
+/// fates, then what nodes did for the cluster's sake; in the order of [`FILES`].
+const RANK: [u8; FILES.len()] = [1, 2, 3, 0, 4];

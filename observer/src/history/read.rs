@@ -1,15 +1,16 @@
 //! Reads events out of the rows of the tables.
 
+use super::FILES;
 use super::row::{HistoryError, Row};
 use std::borrow::Cow;
 use std::time::Duration;
-use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
+use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored, Upkeep};
 use tidemark_proto::message::Method;
 
 type Reader = fn(&Row) -> Result<Event, HistoryError>;
 
 /// What reads the rows of each table, in the order of [`super::FILES`].
-pub(super) const READERS: [Reader; 4] = [operation, other, passage, span];
+pub(super) const READERS: [Reader; FILES.len()] = [operation, other, passage, span, upkeep];
 
 fn operation(row: &Row) -> Result<Event, HistoryError> {
     Ok(Event::Returned(Box::new(Operation {
@@ -58,6 +59,19 @@ fn span(row: &Row) -> Result<Event, HistoryError> {
         from: row.time("from_ns")?,
         until: row.time("until_ns")?,
         about: row.text("about")?.to_owned(),
+    })))
+}
+
+fn upkeep(row: &Row) -> Result<Event, HistoryError> {
+    Ok(Event::Upkeep(Box::new(Upkeep {
+        at: row.time("at_ns")?,
+        node: row.value("node")?,
+        chore: row.word("chore")?,
+        peer: row.maybe("peer")?,
+        operation: row.value("operation")?,
+        key: row.key()?,
+        count: row.value("count")?,
+        bytes: row.value("bytes")?,
     })))
 }
 

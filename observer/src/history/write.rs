@@ -1,15 +1,15 @@
 //! Writes events into the tables of a run.
 
-use super::COLUMNS;
 use super::cell::{Clock, Key, List, Maybe, Nanoseconds, Word};
+use super::{COLUMNS, FILES};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
-use tidemark_proto::event::{Event, FaultSpan, Operation, Passage};
+use tidemark_proto::event::{Event, FaultSpan, Operation, Passage, Upkeep};
 
 /// Writes every event into its table.
 pub struct Tables<W: Write> {
-    tables: [Table<W>; 4],
+    tables: [Table<W>; FILES.len()],
 }
 
 impl<W: Write> Tables<W> {
@@ -17,7 +17,7 @@ impl<W: Write> Tables<W> {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn new(files: [W; 4]) -> io::Result<Self> {
+    pub fn new(files: [W; FILES.len()]) -> io::Result<Self> {
         let mut tables = files.map(|file| Table {
             csv: csv::Writer::from_writer(file),
             cell: Vec::new(),
@@ -33,12 +33,13 @@ impl<W: Write> Tables<W> {
     /// # Errors
     /// A file cannot be written.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
-        let [ops, events, fates, faults] = &mut self.tables;
+        let [ops, events, fates, faults, upkeep] = &mut self.tables;
         let at = Nanoseconds(event.at());
         match event {
             Event::Returned(operation) => ops.operation(operation),
             Event::Fate(passage) => fates.passage(passage),
             Event::Fault(span) => faults.span(span),
+            Event::Upkeep(done) => upkeep.upkeep(done),
             Event::Invoked(invocation) => events.flat(Flat {
                 at,
                 event: "invoked",
@@ -201,6 +202,19 @@ impl<W: Write> Table<W> {
             &Nanoseconds(span.from),
             &Nanoseconds(span.until),
             &span.about,
+        ])
+    }
+
+    fn upkeep(&mut self, upkeep: &Upkeep) -> io::Result<()> {
+        self.row(&[
+            &Nanoseconds(upkeep.at),
+            &upkeep.node,
+            &Word(&upkeep.chore),
+            &Maybe(&upkeep.peer),
+            &upkeep.operation,
+            &Key(&upkeep.key),
+            &upkeep.count,
+            &upkeep.bytes,
         ])
     }
 

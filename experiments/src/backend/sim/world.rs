@@ -85,6 +85,8 @@ impl<'a> World<'a> {
                 node: id,
                 change: MachineChange::Started,
             });
+            let node = self.machines.len() - 1;
+            self.arm(node, self.machines[node].next_timeout());
         }
         for span in self.network.spans() {
             self.queue.push(span.from, Happening::Begin(Box::new(span)));
@@ -477,6 +479,7 @@ impl<'a> World<'a> {
                 node: id,
                 change,
             });
+            self.arm(node, self.machines[node].next_timeout());
         }
     }
 

@@ -48,7 +48,8 @@ impl Service<http::Request<Body>> for Peers {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let name = request.uri().path().rsplit('/').next().unwrap_or_default();
         let method = Method::PEER
-            .into_iter()
+            .iter()
+            .copied()
             .find(|method| method.name() == name);
         let peers = self.clone();
         Box::pin(async move {
