@@ -2,13 +2,13 @@
 
 use crate::context::Context;
 use crate::membership::{self, Membership, Seat};
-use crate::partitioner::{self, Partitioner};
+use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
 use crate::request::{Reply, Request, Ticket};
 use crate::storage::{Kept, Storage};
 use crate::versioning::{self, Versioning};
-use crate::view::{Members, View};
+use crate::view::View;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -164,10 +164,7 @@ impl Replica {
         life: u32,
         storage: Box<dyn Storage>,
     ) -> Result<Self, ConfigError> {
-        let members = Members {
-            nodes: config.nodes.clone(),
-            gateways: config.gateways.clone(),
-        };
+        let roster = Roster::of(config.nodes.iter().copied());
         let seat = Seat {
             seed: config.seed,
             id,
@@ -183,7 +180,7 @@ impl Replica {
             id,
             life,
             limits: config.limits.clone(),
-            view: View::new(members, partitioner(config)?),
+            view: View::new(roster, config.gateways.clone(), partitioner(config)?),
             versioning: build(
                 "versioning",
                 versioning::ENTRIES,
@@ -319,9 +316,20 @@ impl Replica {
 /// # Errors
 /// As [`Replica::new`].
 pub fn partitioner(config: &Config) -> Result<Box<dyn Partitioner>, ConfigError> {
+    partitioner_of(config, &Roster::of(config.nodes.iter().copied()))
+}
+
+/// The partitioner of a cluster whose nodes are those of a roster.
+///
+/// # Errors
+/// As [`Replica::new`].
+pub fn partitioner_of(
+    config: &Config,
+    roster: &Roster,
+) -> Result<Box<dyn Partitioner>, ConfigError> {
     let choice = &config.partitioner;
     build("partitioner", partitioner::ENTRIES, choice, |build| {
-        build(&choice.options, config.seed, &config.nodes)
+        build(&choice.options, config.seed, roster)
     })
 }
 

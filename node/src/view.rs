@@ -3,25 +3,17 @@
 //! Membership strategies change it through [`Context::believe`](crate::context::Context::believe); everybody else only
 //! looks. Two nodes may see the cluster differently: that is what an experiment is about.
 
-use crate::partitioner::{Partitioner, PreferenceList};
+use crate::partitioner::{Partitioner, PreferenceList, Roster};
 use std::collections::BTreeMap;
 use tidemark_proto::id::NodeId;
 
 /// One node's view of the cluster.
 pub struct View {
-    members: Members,
+    roster: Roster,
+    gateways: Vec<NodeId>,
     partitioner: Box<dyn Partitioner>,
     /// Of whom it does not believe that they are up.
     doubted: BTreeMap<NodeId, Belief>,
-}
-
-/// Who takes part.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members {
-    /// The nodes that hold keys, in the order in which they joined.
-    pub nodes: Vec<NodeId>,
-    /// The nodes that coordinate and hold none.
-    pub gateways: Vec<NodeId>,
 }
 
 /// What a node believes of another.
@@ -39,9 +31,10 @@ pub enum Belief {
 impl View {
     /// Everybody is believed to be up.
     #[must_use]
-    pub fn new(members: Members, partitioner: Box<dyn Partitioner>) -> Self {
+    pub fn new(roster: Roster, gateways: Vec<NodeId>, partitioner: Box<dyn Partitioner>) -> Self {
         Self {
-            members,
+            roster,
+            gateways,
             partitioner,
             doubted: BTreeMap::new(),
         }
@@ -50,13 +43,13 @@ impl View {
     /// The nodes that hold keys, in the order in which they joined.
     #[must_use]
     pub fn nodes(&self) -> &[NodeId] {
-        &self.members.nodes
+        self.roster.nodes()
     }
 
     /// The gateways, in their order.
     #[must_use]
     pub fn gateways(&self) -> &[NodeId] {
-        &self.members.gateways
+        &self.gateways
     }
 
     /// The first `n` distinct nodes for a key, up or not, or all nodes if there are fewer.

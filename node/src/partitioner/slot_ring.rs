@@ -1,10 +1,10 @@
 //! A ring of 360 slots with one position a node: a key goes to slot hash mod 360, and on to the next N nodes clockwise.
 //!
 //! The layout of a course project in the manner of Dynamo; with one position a node the shares of keys are uneven
-//! (DeCandia et al., Dynamo, SOSP 2007, §4.2, says why). A node's slot is the hash of its name mod 360, or the next
-//! free one.
+//! (DeCandia et al., Dynamo, SOSP 2007, §4.2, says why). The slot of a node that joins is the hash of its name mod 360, or
+//! the next free one; a node that replaces one takes its slot.
 
-use super::{Build, Partitioner, PreferenceList, position};
+use super::{Build, Change, Partitioner, PreferenceList, Roster, position};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::id::NodeId;
@@ -42,22 +42,30 @@ impl Partitioner for SlotRing {
 fn build(
     options: &Options,
     _seed: u64,
-    nodes: &[NodeId],
+    roster: &Roster,
 ) -> Result<Box<dyn Partitioner>, OptionError> {
     let SlotRingOptions {} = parse(options)?;
-    if nodes.len() > usize::from(SLOTS) {
-        let count = nodes.len();
-        return Err(OptionError::new(format!(
-            "{count} nodes do not fit {SLOTS} slots"
-        )));
-    }
-    let mut taken: Vec<(u16, NodeId)> = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        let wanted = slot(node.to_string().as_bytes());
-        let free = (0..SLOTS)
-            .map(|step| (wanted + step) % SLOTS)
-            .find(|slot| taken.iter().all(|(other, _)| other != slot));
-        taken.extend(free.map(|slot| (slot, *node)));
+    let mut taken: Vec<(u16, NodeId)> = Vec::new();
+    for change in roster.history() {
+        match *change {
+            Change::Join(node) => {
+                let wanted = slot(node.to_string().as_bytes());
+                let free = (0..SLOTS)
+                    .map(|step| (wanted + step) % SLOTS)
+                    .find(|slot| taken.iter().all(|(other, _)| other != slot));
+                let slot = free.ok_or_else(|| {
+                    let count = roster.nodes().len().max(taken.len() + 1);
+                    OptionError::new(format!("{count} nodes do not fit {SLOTS} slots"))
+                })?;
+                taken.push((slot, node));
+            }
+            Change::Leave(node) => taken.retain(|(_, other)| *other != node),
+            Change::Replace { old, new } => {
+                for (_, node) in taken.iter_mut().filter(|(_, node)| *node == old) {
+                    *node = new;
+                }
+            }
+        }
     }
     taken.sort_unstable();
     Ok(Box::new(SlotRing { nodes: taken }))

@@ -1,9 +1,10 @@
 //! Consistent hashing with T tokens a node at random positions; a key belongs to the next N distinct nodes clockwise.
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.2, §6.2 (strategy 1). Positions are drawn from the run's seed,
-//! one stream a node, so that a node that joins moves no token of another.
+//! one stream a node, so that a node that joins moves no token of another;
+//! a node that replaces one takes its tokens.
 
-use super::{Build, Partitioner, PreferenceList, position};
+use super::{Build, Partitioner, PreferenceList, Roster, position};
 use crate::chance;
 use rand::Rng;
 use schemars::JsonSchema;
@@ -62,26 +63,24 @@ impl Partitioner for TokenRing {
 fn build(
     options: &Options,
     seed: u64,
-    nodes: &[NodeId],
+    roster: &Roster,
 ) -> Result<Box<dyn Partitioner>, OptionError> {
     let TokenRingOptions { tokens: count } = parse(options)?;
     if !(1..=MOST_TOKENS).contains(&count) {
         let reason = format!("tokens is {count}, but must be from 1 to {MOST_TOKENS}");
         return Err(OptionError::of("tokens", reason));
     }
-    let mut tokens = Vec::with_capacity(nodes.len() * count as usize);
-    for node in nodes {
-        let mut stream = chance::stream(seed, "token-ring", *node);
+    let nodes = roster.nodes().len();
+    let mut tokens = Vec::with_capacity(nodes * count as usize);
+    for (node, place) in roster.places() {
+        let mut stream = chance::stream(seed, "token-ring", place);
         tokens.extend((0..count).map(|_| {
             let high = u128::from(stream.next_u64());
-            (high << 64 | u128::from(stream.next_u64()), *node)
+            (high << 64 | u128::from(stream.next_u64()), node)
         }));
     }
     tokens.sort_unstable();
-    Ok(Box::new(TokenRing {
-        tokens,
-        nodes: nodes.len(),
-    }))
+    Ok(Box::new(TokenRing { tokens, nodes }))
 }
 
 const MOST_TOKENS: u32 = 65_536;
@@ -114,7 +113,9 @@ mod tests {
     fn numbers_of_tokens_out_of_bounds_are_refused() {
         for tokens in [0, MOST_TOKENS + 1] {
             let options = Options::from_iter([("tokens".to_owned(), tokens.into())]);
-            let error = build(&options, 1, &[]).err().map(|error| error.to_string());
+            let error = build(&options, 1, &Roster::default())
+                .err()
+                .map(|error| error.to_string());
             assert_eq!(
                 error,
                 Some(format!("tokens is {tokens}, but must be from 1 to 65536"))

@@ -4,7 +4,7 @@ use crate::SHAPE;
 use crate::harness::{options, tries};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use tidemark_node::partitioner::{self, Partitioner};
+use tidemark_node::partitioner::{self, Partitioner, Roster};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, Promise};
 
@@ -60,7 +60,7 @@ fn every_node_owns_something() {
 }
 
 fn ring(entry: &Entry<partitioner::Build>, seed: u64, count: u16) -> Box<dyn Partitioner> {
-    let nodes: Vec<_> = (1..=count).map(NodeId::node).collect();
-    let built = (entry.build)(&options(entry, SHAPE), seed, &nodes);
+    let roster = Roster::of((1..=count).map(NodeId::node));
+    let built = (entry.build)(&options(entry, SHAPE), seed, &roster);
     built.unwrap_or_else(|error| panic!("{}: {error}", entry.name))
 }
