@@ -12,11 +12,12 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidemark_node::chance;
-use tidemark_node::partitioner::Partitioner;
-use tidemark_node::replica::{self, Choice, Output};
+use tidemark_node::partitioner::{self, Partitioner, Roster};
+use tidemark_node::replica::Output;
 use tidemark_node::request::{Answer, Reply, Request};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
+use tidemark_proto::registry::find;
 
 /// §4.1: "applies a MD5 hash on the key to generate a 128-bit identifier, which is used to determine the storage
 /// nodes". If this fails, keys lie elsewhere than on the first token clockwise from their hash.
@@ -54,16 +55,14 @@ fn on_the_slot_ring_a_key_belongs_to_the_next_slot_clockwise() {
     }
 }
 
-/// §4.2: "departure or arrival of a node only affects its immediate neighbors". If this fails, a node that joins moves
-/// keys between nodes that were there before.
+/// §4.2: "departure or arrival of a node only affects its immediate neighbors". If this fails, a node that joins or leaves
+/// moves keys between nodes that are there before and after.
 #[test]
 fn a_node_that_joins_takes_keys_and_moves_no_others() {
     for kind in ["token-ring", "slot-ring"] {
-        let (before, after) = [4, 5]
-            .map(|nodes| partitioner(kind, json!({}), 3, nodes))
-            .into();
+        let [four, five] = [4, 5].map(|nodes| partitioner(kind, json!({}), 3, nodes));
         let moved = keys().filter_map(|key| {
-            let (old, new) = (before.preference(&key, 1)[0], after.preference(&key, 1)[0]);
+            let (old, new) = (four.preference(&key, 1)[0], five.preference(&key, 1)[0]);
             (old != new).then_some(new)
         });
         let takers: BTreeSet<_> = moved.collect();
@@ -92,6 +91,78 @@ fn many_tokens_spread_load_better_than_one() {
         many < mean * 3 / 2 && mean * 2 < one,
         "busiest: {one} of 1, {many} of 64 tokens, mean {mean}"
     );
+}
+
+/// §6.2, strategy 3: "divides the hash space into Q equally sized partitions", a key's first N nodes are those met "walking
+/// the ring clockwise from the end of the partition", and "each node is assigned Q/S tokens", which joins and leaves
+/// preserve. If this fails, a node has more to hold than another, or keys lie elsewhere.
+#[test]
+fn of_fixed_partitions_every_node_has_its_share_whatever_the_history() {
+    const PARTITIONS: usize = 37;
+    let history = "+n1 +n2 +n3 +n4 +n5 -n2 +n6 n1>n7 +n8 +n2 -n7 -n4 +n9";
+    let mut roster = Roster::default();
+    for change in history.split(' ') {
+        roster = roster.after(change.parse().unwrap());
+        let options = json!({ "partitions": PARTITIONS });
+        let ring = laid_out("fixed-partitions", options, 5, &roster);
+        let nodes = roster.nodes().len();
+        // No key is hashed to the last places of a partition, but one to each partition.
+        let place = |key: &[u8]| (((md5(key) >> 64) * PARTITIONS as u128) >> 64) as usize;
+        let lists: BTreeMap<usize, _> = keys()
+            .map(|key| (place(&key), ring.preference(&key, nodes)))
+            .collect();
+        assert_eq!(lists.len(), PARTITIONS, "a key lies in every partition");
+        let mut shares = BTreeMap::new();
+        for list in lists.values() {
+            *shares.entry(list[0]).or_insert(0) += 1;
+        }
+        let (least, most) = (shares.values().min(), shares.values().max());
+        assert_eq!(shares.len(), nodes, "after {change}");
+        assert!(
+            least >= Some(&(PARTITIONS / nodes)) && most <= Some(&PARTITIONS.div_ceil(nodes)),
+            "after {change}: {shares:?}"
+        );
+        for (place, list) in &lists {
+            let clockwise = (0..PARTITIONS).map(|step| lists[&((place + step) % PARTITIONS)][0]);
+            let mut met = Vec::new();
+            for owner in clockwise {
+                if !met.contains(&owner) {
+                    met.push(owner);
+                }
+            }
+            assert_eq!(list.as_slice(), met, "after {change}, partition {place}");
+        }
+    }
+}
+
+/// Thaler and Ravishankar 1998: a key's node is the one with the highest random weight, so all have the same share and a
+/// join moves 1/(S+1) of the keys. If this fails, weights of different nodes depend on each other.
+#[test]
+fn by_rendezvous_every_node_has_the_same_share() {
+    let [five, six] = [5, 6].map(|nodes| owners("rendezvous", nodes));
+    for node in 1..=5 {
+        check_share(share_of(&five, node), 1.0 / 5.0);
+    }
+    check_share(moved(&five, &six), 1.0 / 6.0);
+}
+
+/// Of the course project on SWIM: placing by the sum of the hash's digits moves 83 % of the keys, 5 in 6, when a sixth node
+/// joins five. If this fails, the negative control is none.
+#[test]
+fn by_digit_sum_nearly_all_keys_move() {
+    let [five, six] = [5, 6].map(|nodes| owners("digit-sum", nodes));
+    check_share(moved(&five, &six), 5.0 / 6.0);
+}
+
+/// Of the course project after Cassandra: of five sequential ports only the first and the last are nearest to any key, to
+/// 57 and 43 %, and a join moves those 43 %. If this fails, the negative control is none.
+#[test]
+fn by_nearest_address_only_the_ends_own_keys() {
+    let [five, six] = [5, 6].map(|nodes| owners("nearest", nodes));
+    for (node, share) in (1..).zip([0.57, 0.0, 0.0, 0.0, 0.43]) {
+        check_share(share_of(&five, node), share);
+    }
+    check_share(moved(&five, &six), 0.43);
 }
 
 /// §4.3: "skipping positions in the ring to ensure that the list contains only distinct physical nodes", and the
@@ -533,6 +604,30 @@ fn cluster(shape: Shape) -> Cluster {
     Cluster::new(config(shape, json!({}), &["read"]))
 }
 
+/// The first of every key's list.
+fn owners(kind: &str, nodes: u16) -> Vec<NodeId> {
+    let ring = partitioner(kind, json!({}), 1, nodes);
+    // Names so long that weak hashes mix them too.
+    let many = (0..MANY).map(|number| md5(&number.to_be_bytes()));
+    many.map(|name| ring.preference(format!("{name:x}").as_bytes(), 1)[0])
+        .collect()
+}
+
+fn share_of(owners: &[NodeId], number: u16) -> f64 {
+    let own = owners.iter().filter(|owner| owner.number() == number);
+    own.count() as f64 / MANY as f64
+}
+
+fn moved(before: &[NodeId], after: &[NodeId]) -> f64 {
+    let moved = before.iter().zip(after).filter(|(old, new)| old != new);
+    moved.count() as f64 / MANY as f64
+}
+
+/// Within half a percent, which is what the figures are rounded to, and more than four standard errors.
+fn check_share(share: f64, expected: f64) {
+    assert!((share - expected).abs() < 0.005, "{share}, not {expected}");
+}
+
 fn token_ring(seed: u64, nodes: u16, tokens: u32) -> Box<dyn Partitioner> {
     partitioner("token-ring", json!({ "tokens": tokens }), seed, nodes)
 }
@@ -543,20 +638,19 @@ fn partitioner(
     seed: u64,
     nodes: u16,
 ) -> Box<dyn Partitioner> {
-    let shape = Shape {
-        nodes,
-        gateways: 0,
-        n: 1,
-        r: 1,
-        w: 1,
-    };
-    let mut config = config(shape, json!({}), &[]);
-    config.seed = seed;
-    config.partitioner = Choice {
-        kind: kind.to_owned(),
-        options: options.as_object().cloned().expect("options are a table"),
-    };
-    replica::partitioner(&config).expect("it builds")
+    let roster = Roster::of((1..=nodes).map(NodeId::node));
+    laid_out(kind, options, seed, &roster)
+}
+
+fn laid_out(
+    kind: &str,
+    options: serde_json::Value,
+    seed: u64,
+    roster: &Roster,
+) -> Box<dyn Partitioner> {
+    let entry = find("partitioner", partitioner::ENTRIES, kind).expect(kind);
+    let options = options.as_object().expect("options are a table");
+    (entry.build)(options, seed, roster).expect("it builds")
 }
 
 fn keys() -> impl Iterator<Item = Vec<u8>> {
@@ -570,3 +664,5 @@ fn md5(name: &[u8]) -> u128 {
 fn operation(sequence: u64) -> OperationId {
     OperationId::new(NodeId::client(1), sequence)
 }
+
+const MANY: u32 = 200_000;

@@ -30,6 +30,14 @@ pub struct Entry<B: 'static> {
 pub enum Promise {
     /// Every key has as many distinct replicas as were asked for, or all there are; the same on every node.
     PlacesEveryKey,
+    /// Every node is the first replica of some keys.
+    EveryNodeOwns,
+    /// When a node joins, a key's first replica stays or is the joiner; when one leaves, only its keys get another.
+    MovesFewOwners,
+    /// When a node joins, nobody else becomes a key's replica; when one leaves, nobody else ceases to be one.
+    MovesFewReplicas,
+    /// A node that replaces one has exactly its keys, in its place of every preference list.
+    ReplacesInPlace,
     /// A version leaves only when a version takes its place whose writer's context covered it.
     KeepsConcurrent,
     /// With R + W > N a read is never stale, while no replica loses its storage.
@@ -46,6 +54,14 @@ impl Promise {
     pub fn text(self) -> &'static str {
         match self {
             Self::PlacesEveryKey => "every key has N distinct replicas, the same on every node",
+            Self::EveryNodeOwns => "every node is the first replica of some keys",
+            Self::MovesFewOwners => {
+                "a join moves first replicas only to the joiner, a leave only the leaver's"
+            }
+            Self::MovesFewReplicas => {
+                "a join moves replicas only to the joiner, a leave only the leaver's"
+            }
+            Self::ReplacesInPlace => "a replacement has exactly the keys of the node replaced",
             Self::KeepsConcurrent => "nothing concurrent is ever lost",
             Self::FreshWhenQuorumsOverlap => {
                 "no stale read if R + W > N while no replica loses its storage"

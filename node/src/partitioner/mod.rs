@@ -1,5 +1,9 @@
 //! Which nodes hold a key: the seam of partitioners.
 
+mod digit_sum;
+mod fixed_partitions;
+mod nearest;
+mod rendezvous;
 mod slot_ring;
 mod token_ring;
 
@@ -25,7 +29,14 @@ pub trait Partitioner: Send {
 pub type Build = fn(&Options, u64, &Roster) -> Result<Box<dyn Partitioner>, OptionError>;
 
 /// Every partitioner.
-pub const ENTRIES: &[Entry<Build>] = &[token_ring::ENTRY, slot_ring::ENTRY];
+pub const ENTRIES: &[Entry<Build>] = &[
+    token_ring::ENTRY,
+    slot_ring::ENTRY,
+    fixed_partitions::ENTRY,
+    rendezvous::ENTRY,
+    nearest::ENTRY,
+    digit_sum::ENTRY,
+];
 
 /// The nodes that hold keys, and how they came to: from it every node computes the same partitioner, and one that moves as
 /// few keys as it can when the nodes change. In bytes it is its history.

@@ -14,7 +14,13 @@ use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, reso
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "slot-ring",
     about: "360 slots, one position a node, hash mod 360",
-    promises: &[Promise::PlacesEveryKey],
+    promises: &[
+        Promise::PlacesEveryKey,
+        Promise::EveryNodeOwns,
+        Promise::MovesFewOwners,
+        Promise::MovesFewReplicas,
+        Promise::ReplacesInPlace,
+    ],
     resolve: resolve::<SlotRingOptions>,
     schema: schema::<SlotRingOptions>,
     build,

@@ -16,7 +16,13 @@ use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, reso
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "token-ring",
     about: "consistent hashing, T random tokens a node",
-    promises: &[Promise::PlacesEveryKey],
+    promises: &[
+        Promise::PlacesEveryKey,
+        Promise::EveryNodeOwns,
+        Promise::MovesFewOwners,
+        Promise::MovesFewReplicas,
+        Promise::ReplacesInPlace,
+    ],
     resolve: resolve::<TokenRingOptions>,
     schema: schema::<TokenRingOptions>,
     build,
