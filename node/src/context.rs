@@ -25,7 +25,7 @@ pub struct Context<'a> {
     /// What bounds its tables.
     pub limits: &'a Limits,
     /// What makes one version newer.
-    pub versioning: &'a dyn Versioning,
+    pub versioning: &'a mut dyn Versioning,
     /// What it knows of the cluster.
     pub view: &'a mut View,
     /// What this node holds.
@@ -107,10 +107,10 @@ impl Context<'_> {
         self.news.push(News::ReadFinished(read));
     }
 
-    /// Joins versions with those held of a key.
+    /// Holds what versioning makes of versions that came and those held of a key.
     pub fn hold(&mut self, key: &Bytes, versions: &Versions, operation: OperationId, by: Method) {
         let held = self.storage.load(key);
-        let joined = self.versioning.sync(&held, versions);
+        let joined = self.versioning.receive(self.now, &held, versions, by);
         if joined != held {
             self.replace(key, joined, operation, by);
         }

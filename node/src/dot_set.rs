@@ -137,6 +137,16 @@ pub fn with(set: &[u8], dot: Dot) -> Vec<u8> {
     join(set, &one)
 }
 
+/// The set without the dots of some actors.
+#[must_use]
+pub fn without(set: &[u8], actors: &[Actor]) -> Vec<u8> {
+    let mut left = Vec::with_capacity(set.len());
+    for run in runs(set).filter(|run| !actors.contains(&Actor::from_bits(run.actor))) {
+        push(&mut left, run);
+    }
+    left
+}
+
 /// The greatest counter of an actor in a set; 0 if it has none.
 #[must_use]
 pub fn last(set: &[u8], actor: Actor) -> u32 {
@@ -220,6 +230,8 @@ mod tests {
             prop_assert_eq!(left == right, a == b);
             let greatest = a.iter().filter(|d| d.0 == probe.0).map(|d| d.1).max().unwrap_or(0);
             prop_assert_eq!(last(&left, dot(probe.0, 1).actor), greatest);
+            let others = a.iter().filter(|dot| dot.0 != probe.0).copied().collect();
+            prop_assert_eq!(without(&left, &[dot(probe.0, 1).actor]), set(&others));
             prop_assert_eq!(describe(&left).len(), a.iter().map(|d| d.0).collect::<BTreeSet<_>>().len());
         }
 

@@ -3,9 +3,12 @@
 
 pub mod chance;
 pub mod context;
+mod context_check;
 pub mod coordinator;
+mod dated_set;
 pub mod dot_set;
 pub mod membership;
+mod object;
 pub mod partitioner;
 pub mod repair;
 pub mod replica;

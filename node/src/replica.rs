@@ -94,6 +94,10 @@ pub struct Limits {
     /// out; too many: reads that grow without end.
     #[schemars(range(min = 1))]
     pub siblings: u32,
+    /// Versions of a key beyond which every put is noted. Too few: notes that say nothing; too many: no warning before
+    /// puts are refused.
+    #[schemars(range(min = 1))]
+    pub warn_siblings: u32,
     /// Keys for which a coordinator that holds no replica keeps a counter; beyond it, it begins a new epoch. Too few:
     /// clocks with many actors; too many: memory.
     #[schemars(range(min = 1))]
@@ -110,6 +114,7 @@ impl Default for Limits {
             key_bytes: 1_024,
             value_bytes: 1 << 20,
             siblings: 1_000,
+            warn_siblings: 1_000,
             counters: 1_000_000,
             queue: 65_536,
         }
@@ -185,7 +190,7 @@ impl Replica {
                 "versioning",
                 versioning::ENTRIES,
                 &config.versioning,
-                |build| build(&config.versioning.options),
+                |build| build(&config.versioning.options, config.seed, id),
             )?,
             membership: build(
                 "membership",
@@ -215,7 +220,7 @@ impl Replica {
             id: self.id,
             life: self.life,
             limits: &self.limits,
-            versioning: &*self.versioning,
+            versioning: &mut *self.versioning,
             view: &mut self.view,
             storage: &mut *self.storage,
             outputs: &mut outputs,

@@ -116,7 +116,12 @@ impl Stage {
         let versioning = find("versioning", versioning::ENTRIES, &config.versioning.kind)
             .expect("the cluster has one");
         Self {
-            versioning: (versioning.build)(&config.versioning.options).expect("it builds"),
+            versioning: (versioning.build)(
+                &config.versioning.options,
+                config.seed,
+                NodeId::node(1),
+            )
+            .expect("it builds"),
             cluster: Cluster::new(config),
             n: shape.n,
             issued: BTreeMap::new(),

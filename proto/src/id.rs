@@ -236,6 +236,12 @@ impl Actor {
     pub const fn node(self) -> NodeId {
         NodeId::from_bits((self.0 >> 48) as u16)
     }
+
+    /// Whether the other counts for the same node in the same life.
+    #[must_use]
+    pub const fn shares_life(self, other: Self) -> bool {
+        self.0 >> 24 == other.0 >> 24
+    }
 }
 
 impl fmt::Display for Actor {

@@ -40,6 +40,10 @@ pub enum Promise {
     ReplacesInPlace,
     /// A version leaves only when a version takes its place whose writer's context covered it.
     KeepsConcurrent,
+    /// A version never stands beside one whose writer's context covered it.
+    SupersedesWhatWasRead,
+    /// A key never has more than one version.
+    NoSiblings,
     /// With R + W > N a read is never stale, while no replica loses its storage.
     FreshWhenQuorumsOverlap,
     /// A key that was read while all its replicas answered is equal on all of them afterwards.
@@ -63,6 +67,10 @@ impl Promise {
             }
             Self::ReplacesInPlace => "a replacement has exactly the keys of the node replaced",
             Self::KeepsConcurrent => "nothing concurrent is ever lost",
+            Self::SupersedesWhatWasRead => {
+                "a version never stands beside one that its writer had read"
+            }
+            Self::NoSiblings => "a key never has siblings",
             Self::FreshWhenQuorumsOverlap => {
                 "no stale read if R + W > N while no replica loses its storage"
             }

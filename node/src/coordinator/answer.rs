@@ -6,9 +6,10 @@ use crate::versioning::Versions;
 use bytes::Bytes;
 use tidemark_proto::id::{NodeId, OperationId};
 
-/// The reply that lists `versions` under a context. A write that a retry stamped twice is listed once.
+/// The reply that lists `versions` of a key under a context. A write that a retry stamped twice is listed once.
 pub(super) fn answer(
     context: &Context<'_>,
+    key: &[u8],
     versions: &Versions,
     covered: Bytes,
     answered: Vec<NodeId>,
@@ -31,7 +32,7 @@ pub(super) fn answer(
     Answer {
         versions: listed,
         clock: context.versioning.describe(&covered),
-        context: covered,
+        context: context.versioning.seal(key, covered),
         answered,
         coordinator: Some(context.id),
     }

@@ -220,8 +220,8 @@ impl Coordinator {
                 format!("the key has {length} bytes; at most {most}"),
             );
         }
-        let sent: &[u8] = match &request.call {
-            Call::Get { .. } => &[],
+        let sent = match &request.call {
+            Call::Get { .. } => return Ok(()),
             Call::Put {
                 value,
                 context,
@@ -243,12 +243,7 @@ impl Coordinator {
             }
             Call::Delete { context, .. } => context,
         };
-        if !context.versioning.accepts(sent) {
-            let message =
-                "the context is not one that this store gave out; use that of a reply, or none";
-            return refuse(Code::InvalidArgument, message.to_owned());
-        }
-        Ok(())
+        opened(context, &request.key, sent).map(|_| ())
     }
 
     fn start(
@@ -279,6 +274,7 @@ impl Coordinator {
                 checksum: _,
             } => {
                 let needed = quorum("write_quorum", write_quorum, route.w, n)?;
+                let seen = opened(context, &header.key, &seen)?;
                 self.write(context, header, needed, &seen, Some(value), siblings)?;
             }
             Call::Delete {
@@ -291,6 +287,7 @@ impl Coordinator {
                     let r = quorum("read_quorum", read_quorum, route.r, n)?;
                     self.read(context, header, r, Then::Delete { w });
                 } else {
+                    let seen = opened(context, &header.key, &seen)?;
                     self.write(context, header, w, &seen, None, Siblings::Omitted)?;
                 }
             }
@@ -345,7 +342,7 @@ impl Coordinator {
             .flights
             .insert(deadline, operation, Flight::Write(write));
         if let Some(Flight::Write(write)) = self.flights.find(number, operation)
-            && write.send(context, number, &stamped.versions)
+            && write.send(context, number, stamped)
         {
             self.flights.remove(number);
         }
@@ -386,6 +383,15 @@ impl Header {
         let refusal = Refusal::new(Code::DeadlineExceeded, message);
         requester.answer(context, self.operation, Reply::Refused(refusal));
     }
+}
+
+/// The context in what a client sent with a write.
+fn opened(context: &Context<'_>, key: &[u8], sent: &Bytes) -> Result<Bytes, Refusal> {
+    context.versioning.open(key, sent).ok_or_else(|| {
+        let message =
+            "the context is not one that this store gave out; use that of a reply, or none";
+        Refusal::new(Code::InvalidArgument, message)
+    })
 }
 
 fn quorum(field: &str, asked: Option<u32>, default: usize, n: usize) -> Result<usize, Refusal> {

@@ -97,18 +97,14 @@ impl Read {
     }
 
     fn reply(&mut self, context: &mut Context<'_>) -> Option<(Header, usize, Bytes)> {
-        let merged = self
-            .answers
-            .iter()
-            .fold(Versions::new(), |merged, (_, versions)| {
-                context.versioning.sync(&merged, versions)
-            });
+        let mut answers = self.answers.iter().map(|(_, versions)| versions);
+        let merged = context.versioning.merge(&mut answers);
         let covered = context.versioning.resolve(&merged);
         let requester = self.header.requester.take()?;
         match self.then {
             Then::Reply => {
                 let answered = self.answers.iter().map(|(node, _)| *node).collect();
-                let answer = answer(context, &merged, covered, answered);
+                let answer = answer(context, &self.header.key, &merged, covered, answered);
                 requester.answer(context, self.header.operation, Reply::Got(answer));
                 None
             }

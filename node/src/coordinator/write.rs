@@ -30,28 +30,58 @@ pub(super) fn stamp(
 ) -> Result<Updated, Refusal> {
     let is_replica = header.replicas.contains(&context.id);
     let (held, stamp) = if is_replica {
-        (
-            context.storage.load(&header.key),
-            Stamp::Replica(context.actor()),
-        )
+        let held = context.storage.load(&header.key);
+        let actor = context.versioning.actor(&held, context.actor());
+        let actor = actor.unwrap_or_else(|| counters.new_actor(context));
+        (held, Stamp::Replica(actor))
     } else {
         let (actor, counter) = counters.next(context, &header.key);
         (Versions::new(), Stamp::Outside(actor, counter))
     };
+    if !context.versioning.admits(seen, &held) {
+        return Err(stale(context, header, seen, &held));
+    }
     let write = Stamped {
         context: seen,
         value,
         operation: header.operation,
         stamp,
+        now: context.now,
     };
     let updated = context.versioning.update(&held, write);
-    let (siblings, most) = (updated.versions.len(), context.limits.siblings as usize);
-    if siblings > most && siblings > held.len() {
+    let (siblings, limits) = (updated.held.len(), context.limits);
+    if siblings > limits.siblings as usize && siblings > held.len() {
+        let most = limits.siblings;
         let message =
             format!("the key has {most} siblings, the limit; read them and write them back as one");
         return Err(Refusal::new(Code::ResourceExhausted, message));
     }
+    if siblings > limits.warn_siblings as usize {
+        let warning = format!(
+            "a warning, nothing is refused: the key has {siblings} siblings, and limits.warn_siblings is {}",
+            limits.warn_siblings
+        );
+        context.refuse(header.operation, warning);
+    }
     Ok(updated)
+}
+
+/// Refuses a write whose context is behind what this node holds.
+fn stale(context: &Context<'_>, header: &Header, seen: &[u8], held: &Versions) -> Refusal {
+    let text = |clock: &[u8]| {
+        let pairs = context.versioning.describe(clock).into_iter();
+        let pairs: Vec<_> = pairs
+            .map(|(actor, count)| format!("{actor}:{count}"))
+            .collect();
+        format!("{{{}}}", pairs.join(" "))
+    };
+    let (key, held) = (header.key.escape_ascii(), context.versioning.resolve(held));
+    let message = format!(
+        "the context is stale: it covers {}, but \"{key}\" is at {}; read it and write with the context of that",
+        text(seen),
+        text(&held)
+    );
+    Refusal::new(Code::FailedPrecondition, message)
 }
 
 impl Write {
@@ -62,20 +92,16 @@ impl Write {
         stamped: &Updated,
         siblings: Siblings,
     ) -> Self {
-        let reply = match siblings {
-            Siblings::Omitted => answer(
-                context,
-                &Versions::new(),
-                stamped.context.clone(),
-                Vec::new(),
-            ),
+        let (listed, covered) = match siblings {
+            Siblings::Omitted => (&Versions::new(), stamped.context.clone()),
             Siblings::Returned => {
-                let covered = context.versioning.resolve(&stamped.versions);
-                answer(context, &stamped.versions, covered, Vec::new())
+                let covered = context.versioning.resolve(&stamped.held);
+                (&stamped.held, covered)
             }
         };
+        let reply = answer(context, &header.key, listed, covered, Vec::new());
         let is_delete = stamped
-            .versions
+            .sent
             .iter()
             .any(|version| version.value.is_none() && version.operation == header.operation.bits());
         let method = if is_delete {
@@ -98,14 +124,14 @@ impl Write {
         &mut self,
         context: &mut Context<'_>,
         number: u64,
-        versions: &Versions,
+        stamped: Updated,
     ) -> bool {
         let here = context.id;
         for node in self.header.replicas.iter().filter(|node| **node != here) {
             let store = wire::Store {
                 request: number,
                 key: self.header.key.clone(),
-                versions: versions.clone(),
+                versions: stamped.sent.clone(),
                 operation: self.header.operation.bits(),
                 hint_for: None,
             };
@@ -116,7 +142,7 @@ impl Write {
         }
         context.replace(
             &self.header.key,
-            versions.clone(),
+            stamped.held,
             self.header.operation,
             self.method,
         );

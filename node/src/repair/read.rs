@@ -5,7 +5,6 @@
 use super::{Build, FinishedRead, News, Repair};
 use crate::context::Context;
 use crate::membership::Seat;
-use crate::versioning::Versions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::message::{Message, Method};
@@ -54,12 +53,8 @@ fn repair(context: &mut Context<'_>, read: &FinishedRead) {
     if read.answers.windows(2).all(|pair| pair[0].1 == pair[1].1) {
         return;
     }
-    let merged = read
-        .answers
-        .iter()
-        .fold(Versions::new(), |merged, (_, versions)| {
-            context.versioning.sync(&merged, versions)
-        });
+    let mut answers = read.answers.iter().map(|(_, versions)| versions);
+    let merged = context.versioning.merge(&mut answers);
     for (node, _) in read
         .answers
         .iter()

@@ -2,15 +2,18 @@
 //!
 //! What a write may replace is judged by the contexts that clients used, never by a clock.
 
-use crate::SHAPE;
-use crate::harness::{options, tries};
+use crate::harness::tries;
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tidemark_node::versioning::{self, Stamp, Versioning, Versions, Write};
 use tidemark_proto::id::{Actor, NodeId, OperationId};
-use tidemark_proto::registry::{Entry, Promise};
+use tidemark_proto::message::Method;
+use tidemark_proto::registry::{Entry, Options, Promise};
+use tidemark_proto::time::{Now, Timestamp};
 use tidemark_proto::wire::StoredVersion;
 
 proptest! {
@@ -21,16 +24,16 @@ proptest! {
     fn sync_is_commutative_associative_and_idempotent(
         acts in acts(), pick: [Index; 3],
     ) {
-        for entry in versioning::ENTRIES {
-            let talk = Talk::held(entry, &acts)?;
+        for strategy in strategies() {
+            let talk = Talk::held(&strategy, &acts)?;
             let clocks = &talk.versioning;
             let [a, b, c] = pick.map(|index| index.get(&talk.states));
             let ab = clocks.sync(a, b);
-            prop_assert_eq!(&ab, &clocks.sync(b, a), "{} does not commute", entry.name);
+            prop_assert_eq!(&ab, &clocks.sync(b, a), "{} does not commute", strategy.name);
             let (left, right) = (clocks.sync(&ab, c), clocks.sync(a, &clocks.sync(b, c)));
-            prop_assert_eq!(left, right, "{} does not associate", entry.name);
-            prop_assert_eq!(&clocks.sync(a, a), a, "{} is not idempotent", entry.name);
-            prop_assert_eq!(&clocks.sync(&ab, b), &ab, "{} does not absorb", entry.name);
+            prop_assert_eq!(left, right, "{} does not associate", strategy.name);
+            prop_assert_eq!(&clocks.sync(a, a), a, "{} is not idempotent", strategy.name);
+            prop_assert_eq!(&clocks.sync(&ab, b), &ab, "{} does not absorb", strategy.name);
         }
     }
 
@@ -39,16 +42,16 @@ proptest! {
     fn a_write_with_the_context_of_a_read_leaves_exactly_one_version(
         acts in acts(), pick: [Index; 2], by in 0..COORDINATORS,
     ) {
-        for entry in versioning::ENTRIES {
-            let mut talk = Talk::held(entry, &acts)?;
+        for strategy in strategies() {
+            let mut talk = Talk::held(&strategy, &acts)?;
             let [a, b] = pick.map(|index| index.get(&talk.states).clone());
             let read = talk.versioning.sync(&a, &b);
             let seen = talk.versioning.resolve(&read);
             let written = talk.write(by, &seen, &read);
             for stale in [&a, &b, &read] {
-                let after = talk.versioning.sync(&written.versions, stale);
+                let after = talk.receive(stale, &written.sent);
                 let left: Vec<_> = operations(&after).into_iter().collect();
-                prop_assert_eq!(left, [talk.last], "{} by coordinator {}", entry.name, by);
+                prop_assert_eq!(left, [talk.last], "{} by coordinator {}", strategy.name, by);
             }
         }
     }
@@ -56,14 +59,32 @@ proptest! {
     /// If this fails, the store refuses a context that it gave out itself, or what a peer rightly sends.
     #[test]
     fn what_is_given_out_is_accepted(acts in acts()) {
-        for entry in versioning::ENTRIES {
-            let talk = Talk::held(entry, &acts)?;
-            prop_assert!(talk.versioning.accepts(&[]), "{}: a blind write", entry.name);
+        for strategy in strategies() {
+            let talk = Talk::held(&strategy, &acts)?;
             for (context, _) in &talk.contexts {
-                prop_assert!(talk.versioning.accepts(context), "{}: {context:?}", entry.name);
+                let given = talk.versioning.seal(KEY, context.clone());
+                let opened = talk.versioning.open(KEY, &given);
+                prop_assert_eq!(opened.as_ref(), Some(context), "{}", strategy.name);
             }
             for state in &talk.states {
-                prop_assert!(talk.versioning.accepts_versions(state), "{}", entry.name);
+                prop_assert!(talk.versioning.accepts_versions(state), "{}", strategy.name);
+            }
+        }
+    }
+
+    /// If this fails, a strategy keeps more versions of a key than it promises.
+    #[test]
+    fn versions_stand_beside_each_other_as_is_promised(acts in acts()) {
+        for strategy in strategies() {
+            let talk = Talk::held(&strategy, &acts)?;
+            for state in &talk.states {
+                let held = operations(state);
+                let single = !strategy.keeps(Promise::NoSiblings) || state.len() <= 1;
+                prop_assert!(single, "{}: {held:?}", strategy.name);
+                let had_read = |write: &OperationId| talk.ancestors[write].intersection(&held).next();
+                let read = held.iter().find_map(had_read);
+                let superseded = !strategy.keeps(Promise::SupersedesWhatWasRead) || read.is_none();
+                prop_assert!(superseded, "{}: {read:?} of {held:?}", strategy.name);
             }
         }
     }
@@ -71,8 +92,8 @@ proptest! {
     /// If this fails, the clock that people and metrics see goes backwards when replicas meet.
     #[test]
     fn a_joined_context_describes_no_less_than_its_parts(acts in acts(), pick: [Index; 2]) {
-        for entry in versioning::ENTRIES {
-            let talk = Talk::held(entry, &acts)?;
+        for strategy in strategies().filter(|one| one.keeps(Promise::KeepsConcurrent)) {
+            let talk = Talk::held(&strategy, &acts)?;
             let describe = |state: &Versions| -> BTreeMap<Actor, u64> {
                 let context = talk.versioning.resolve(state);
                 talk.versioning.describe(&context).into_iter().collect()
@@ -81,7 +102,7 @@ proptest! {
             let joined = describe(&talk.versioning.sync(a, b));
             for (actor, counter) in describe(a).into_iter().chain(describe(b)) {
                 let least = joined.get(&actor).copied().unwrap_or(0);
-                prop_assert!(least >= counter, "{}: {actor} fell to {least}", entry.name);
+                prop_assert!(least >= counter, "{}: {actor} fell to {least}", strategy.name);
             }
         }
     }
@@ -91,26 +112,64 @@ proptest! {
     fn a_damaged_context_is_refused_or_does_no_harm(
         acts in acts(), pick: Index, at: Index, junk in junk(), by in 0..COORDINATORS,
     ) {
-        for entry in versioning::ENTRIES {
-            let mut talk = Talk::held(entry, &acts)?;
-            let mut context = pick.get(&talk.contexts).0.to_vec();
+        for strategy in strategies() {
+            let mut talk = Talk::held(&strategy, &acts)?;
+            let context = pick.get(&talk.contexts).0.clone();
+            let mut context = talk.versioning.seal(KEY, context).to_vec();
             let start = at.index(context.len() + 1);
             let end = context.len().min(start + junk.len());
             context.splice(start..end, junk.iter().copied());
-            if !talk.versioning.accepts(&context) {
+            let Some(mut context) = talk.versioning.open(KEY, &context.into()) else {
                 continue;
-            }
+            };
             let mut held = talk.replicas[usize::from(by) % talk.replicas.len()].clone();
             for _ in 0..3 {
                 let written = talk.write(by, &context, &held);
-                held = talk.versioning.sync(&held, &written.versions);
+                held = talk.receive(&held, &written.sent);
                 let sound = talk.versioning.accepts_versions(&held)
-                    && talk.versioning.accepts(&written.context);
-                prop_assert!(sound, "{}: {context:?}", entry.name);
-                context = written.context.to_vec();
+                    && talk.versioning.accepts_versions(&written.held);
+                prop_assert!(sound, "{}: {context:?}", strategy.name);
+                context = written.context;
+                let given = talk.versioning.seal(KEY, context.clone());
+                prop_assert!(talk.versioning.open(KEY, &given).is_some(), "{}", strategy.name);
             }
         }
     }
+}
+
+/// An entry with some of its options.
+struct Chosen {
+    name: String,
+    entry: &'static Entry<versioning::Build>,
+    options: Options,
+}
+
+impl Chosen {
+    fn keeps(&self, promise: Promise) -> bool {
+        self.entry.promises.contains(&promise)
+    }
+}
+
+/// Every entry as it is by default, and with each option that changes how versions compare and keeps what is promised.
+fn strategies() -> impl Iterator<Item = Chosen> {
+    let tables = [
+        json!({}),
+        json!({ "epochs": "key", "context_check": "reject-unknown" }),
+        json!({ "clock": "hybrid" }),
+        json!({ "stamp": "replica" }),
+    ];
+    tables.into_iter().flat_map(|table| {
+        versioning::ENTRIES.iter().filter_map(move |entry| {
+            let options = table.as_object()?.clone();
+            (entry.resolve)(&options).ok()?;
+            let name = format!("{} {table}", entry.name);
+            Some(Chosen {
+                name,
+                entry,
+                options,
+            })
+        })
+    })
 }
 
 /// A conversation about one key, with the true history of who had seen what.
@@ -129,6 +188,10 @@ struct Talk {
     /// Of each replica: every write that ever reached it.
     reached: Vec<BTreeSet<OperationId>>,
     counters: [u32; COORDINATORS as usize],
+    /// How many actors began to count, beyond the first of each node.
+    epochs: u32,
+    /// No two things happen at once.
+    now: Duration,
     last: OperationId,
 }
 
@@ -151,11 +214,11 @@ enum Act {
 }
 
 impl Talk {
-    fn held(entry: &Entry<versioning::Build>, acts: &[Act]) -> Result<Self, TestCaseError> {
-        let built = (entry.build)(&options(entry, SHAPE));
+    fn held(strategy: &Chosen, acts: &[Act]) -> Result<Self, TestCaseError> {
+        let built = (strategy.entry.build)(&strategy.options, 1, NodeId::node(1));
         let mut talk = Self {
-            versioning: built.unwrap_or_else(|error| panic!("{}: {error}", entry.name)),
-            keeps_concurrent: entry.promises.contains(&Promise::KeepsConcurrent),
+            versioning: built.unwrap_or_else(|error| panic!("{}: {error}", strategy.name)),
+            keeps_concurrent: strategy.keeps(Promise::KeepsConcurrent),
             replicas: vec![Versions::new(); REPLICAS.into()],
             sent: Vec::new(),
             states: vec![Versions::new()],
@@ -163,6 +226,8 @@ impl Talk {
             ancestors: BTreeMap::new(),
             reached: vec![BTreeSet::new(); REPLICAS.into()],
             counters: [0; COORDINATORS as usize],
+            epochs: 0,
+            now: Duration::ZERO,
             last: OperationId::NONE,
         };
         for act in acts {
@@ -215,17 +280,19 @@ impl Talk {
         self.ancestors.insert(self.last, covered.clone());
         covered.insert(self.last);
         self.contexts.push((updated.context.clone(), covered));
-        self.sent.push(updated.versions.clone());
-        self.states.push(updated.versions.clone());
+        self.states.push(updated.sent.clone());
+        self.sent.push(updated.sent);
         if at < self.replicas.len() {
-            self.replace(at, updated.versions)?;
+            self.states.push(updated.held.clone());
+            self.replace(at, updated.held)?;
         }
         Ok(())
     }
 
     fn arrive(&mut self, at: usize, versions: &Versions) -> Result<(), TestCaseError> {
         self.reached[at].extend(operations(versions));
-        let joined = self.versioning.sync(&self.replicas[at], versions);
+        let held = self.replicas[at].clone();
+        let joined = self.receive(&held, versions);
         self.states.push(joined.clone());
         self.replace(at, joined)
     }
@@ -249,6 +316,16 @@ impl Talk {
         seen.flatten().chain(writes).copied().collect()
     }
 
+    fn receive(&mut self, held: &Versions, came: &Versions) -> Versions {
+        let now = self.tick();
+        self.versioning.receive(now, held, came, Method::Store)
+    }
+
+    fn tick(&mut self) -> Now {
+        self.now += Duration::from_nanos(1);
+        Now::at(Timestamp(0), self.now)
+    }
+
     fn write(&mut self, by: u8, seen: &[u8], held: &Versions) -> versioning::Updated {
         self.stamp(by, seen, held, false)
     }
@@ -263,8 +340,12 @@ impl Talk {
         let at = usize::from(by);
         self.last = OperationId::new(NodeId::client(1), self.last.sequence() + 1);
         let (held, stamp) = if by < REPLICAS {
-            let actor = Actor::new(NodeId::node(u16::from(by) + 1), 1, 1);
-            (held.clone(), Stamp::Replica(actor))
+            let actor = |epoch| Actor::new(NodeId::node(u16::from(by) + 1), 1, epoch);
+            let counts_as = self.versioning.actor(held, actor(1)).unwrap_or_else(|| {
+                self.epochs += 1;
+                actor(1 + self.epochs)
+            });
+            (held.clone(), Stamp::Replica(counts_as))
         } else {
             self.counters[at] += 1;
             let actor = Actor::new(NodeId::gateway(u16::from(by) + 1), 1, 1);
@@ -276,6 +357,7 @@ impl Talk {
             value,
             operation: self.last,
             stamp,
+            now: self.tick(),
         };
         self.versioning.update(&held, write)
     }
@@ -308,6 +390,7 @@ fn operations(versions: &Versions) -> BTreeSet<OperationId> {
     versions.iter().map(operation).collect()
 }
 
+const KEY: &[u8] = b"key";
 const REPLICAS: u8 = 3;
 /// The replicas, and two coordinators that are none.
 const COORDINATORS: u8 = 5;

@@ -21,7 +21,7 @@ proptest! {
     #[test]
     fn whatever_peers_send_a_node_goes_on(acts in prop::collection::vec(act(), 0..40)) {
         for entry in versioning::ENTRIES {
-            let clocks = (entry.build)(&options(entry, SHAPE)).expect("the entry builds");
+            let clocks = (entry.build)(&options(entry, SHAPE), 1, NodeId::node(1)).expect("the entry builds");
             let mut cluster = cluster(entry);
             for (number, act) in (1..).zip(&acts) {
                 let operation = OperationId::new(NodeId::client(1), number);
