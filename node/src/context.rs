@@ -2,8 +2,8 @@
 
 use crate::repair::{Change, FinishedRead, News};
 use crate::replica::{Limits, Output};
-use crate::request::{Reply, Ticket};
-use crate::storage::Storage;
+use crate::request::{Code, Refusal, Reply, Ticket};
+use crate::storage::{Damage, Full, Storage};
 use crate::versioning::{Versioning, Versions};
 use crate::view::{Belief, View};
 use bytes::Bytes;
@@ -107,38 +107,82 @@ impl Context<'_> {
         self.news.push(News::ReadFinished(read));
     }
 
-    /// Holds what versioning makes of versions that came and those held of a key.
-    pub fn hold(&mut self, key: &Bytes, versions: &Versions, operation: OperationId, by: Method) {
-        let held = self.storage.load(key);
+    /// What this node holds of a key.
+    ///
+    /// # Errors
+    /// It is damaged, which is noted.
+    pub fn load(&mut self, key: &[u8], operation: OperationId) -> Result<Versions, Refusal> {
+        self.storage.load(key).map_err(|Damage| {
+            let key = String::from_utf8_lossy(key);
+            let message = format!("what {} holds of {key:?} is damaged", self.id);
+            self.refuse(operation, message.clone());
+            Refusal::new(Code::DataLoss, message)
+        })
+    }
+
+    /// Holds what versioning makes of versions that came and those held of a key. Damage is only for a repair to mend: any other writer has not heard from
+    /// the peers what was lost.
+    ///
+    /// # Errors
+    /// They cannot be held; the reason is noted.
+    pub fn hold(
+        &mut self,
+        key: &Bytes,
+        versions: &Versions,
+        operation: OperationId,
+        by: Method,
+    ) -> Result<(), Refusal> {
+        let held = match self.load(key, operation) {
+            Ok(held) => held,
+            Err(_) if by == Method::Repair => {
+                return self.replace(key, versions.clone(), operation, by);
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let joined = self.versioning.receive(self.now, &held, versions, by);
-        if joined != held {
-            self.replace(key, joined, operation, by);
+        if joined == held {
+            return Ok(());
         }
+        self.replace(key, joined, operation, by)
     }
 
     /// Holds versions of a key in place of those held.
-    pub fn replace(&mut self, key: &Bytes, versions: Versions, operation: OperationId, by: Method) {
-        self.outputs
-            .push(Output::Note(Event::Stored(Box::new(Stored {
-                at: self.now.elapsed,
-                node: self.id,
-                operation,
-                method: by,
-                key: key.clone(),
-                digest: digest(&versions),
-                versions: versions
-                    .iter()
-                    .map(|v| OperationId::from_bits(v.operation))
-                    .collect(),
-            }))));
-        if self.follows_stores {
-            self.news.push(News::Stored(Change {
-                key: key.clone(),
-                before: self.storage.load(key),
-                after: versions.clone(),
-            }));
+    ///
+    /// # Errors
+    /// As [`Context::hold`].
+    pub fn replace(
+        &mut self,
+        key: &Bytes,
+        versions: Versions,
+        operation: OperationId,
+        by: Method,
+    ) -> Result<(), Refusal> {
+        let stored = Stored {
+            at: self.now.elapsed,
+            node: self.id,
+            operation,
+            method: by,
+            key: key.clone(),
+            digest: digest(&versions),
+            versions: versions
+                .iter()
+                .map(|v| OperationId::from_bits(v.operation))
+                .collect(),
+        };
+        let change = self.follows_stores.then(|| Change {
+            key: key.clone(),
+            before: self.storage.load(key).unwrap_or_default(),
+            after: versions.clone(),
+        });
+        if let Err(Full) = self.storage.store(key, versions) {
+            let message = format!("the disk of {} is full", self.id);
+            self.refuse(operation, message.clone());
+            return Err(Refusal::new(Code::ResourceExhausted, message));
         }
-        self.storage.store(key, versions);
+        self.outputs
+            .push(Output::Note(Event::Stored(Box::new(stored))));
+        self.news.extend(change.map(News::Stored));
+        Ok(())
     }
 }
 

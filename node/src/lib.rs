@@ -10,6 +10,7 @@ pub mod dot_set;
 pub mod membership;
 mod object;
 pub mod partitioner;
+pub mod placed;
 pub mod repair;
 pub mod replica;
 pub mod replication;

@@ -6,12 +6,13 @@ use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
 use crate::request::{Reply, Request, Ticket};
-use crate::storage::{Kept, Storage};
-use crate::versioning::{self, Versioning};
+use crate::storage::{Failed, Kept, Storage};
+use crate::versioning::{self, Versioning, Versions};
 use crate::view::View;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Duration;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::NodeId;
@@ -298,8 +299,11 @@ impl Replica {
     }
 
     /// Makes durable what was stored; until then no acknowledgement, reply or read answer may leave.
-    pub fn sync(&mut self) {
-        self.storage.sync();
+    ///
+    /// # Errors
+    /// The storage has failed: they may never leave.
+    pub fn sync(&mut self) -> Result<(), Failed> {
+        self.storage.sync()
     }
 
     /// The process dies: what its storage keeps is left.
@@ -338,14 +342,18 @@ pub fn partitioner_of(
     })
 }
 
-/// The storage of a node in its first life.
+/// The storage of a node, in a folder of its own if it was given one: what it kept is there.
 ///
 /// # Errors
-/// As [`Replica::new`].
-pub fn storage(config: &Config) -> Result<Box<dyn Storage>, ConfigError> {
+/// As [`Replica::new`], and if the folder cannot be opened.
+pub fn storage(
+    config: &Config,
+    id: NodeId,
+    folder: Option<&Path>,
+) -> Result<Box<dyn Storage>, ConfigError> {
     let choice = &config.storage;
     build("storage", crate::storage::ENTRIES, choice, |build| {
-        build(&choice.options)
+        build(&choice.options, id, folder)
     })
 }
 
@@ -380,10 +388,11 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
     match message {
         Message::Store(store) => {
             if context.versioning.accepts_versions(&store.versions) {
-                context.hold(&store.key, &store.versions, operation, Method::Store);
+                let held = context.hold(&store.key, &store.versions, operation, Method::Store);
                 let reply = wire::StoreReply {
                     request: store.request,
                     operation: store.operation,
+                    refusal: held.err().map(Into::into),
                 };
                 context.send(from, Message::StoreReply(reply));
             } else {
@@ -393,7 +402,8 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
         }
         Message::Repair(repair) => {
             if context.versioning.accepts_versions(&repair.versions) {
-                context.hold(&repair.key, &repair.versions, operation, Method::Repair);
+                // Nobody waits for an answer, and a refusal is noted.
+                let _ = context.hold(&repair.key, &repair.versions, operation, Method::Repair);
             } else {
                 context.refuse(operation, MALFORMED);
             }
@@ -401,22 +411,30 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
         }
         Message::Handoff(hint) => {
             if context.versioning.accepts_versions(&hint.versions) {
-                context.hold(&hint.key, &hint.versions, operation, Method::Handoff);
-                let reply = wire::HandoffReply {
-                    request: hint.request,
-                    operation: hint.operation,
-                };
-                context.send(from, Message::HandoffReply(reply));
+                // What cannot be held is noted, and the hint stays where it is.
+                if (context.hold(&hint.key, &hint.versions, operation, Method::Handoff)).is_ok() {
+                    let reply = wire::HandoffReply {
+                        request: hint.request,
+                        operation: hint.operation,
+                    };
+                    context.send(from, Message::HandoffReply(reply));
+                }
             } else {
                 context.refuse(operation, MALFORMED);
             }
             Left::Nothing
         }
         Message::Fetch(fetch) => {
+            let held = context.load(&fetch.key, operation);
+            let (versions, refusal) = match held {
+                Ok(versions) => (versions, None),
+                Err(refusal) => (Versions::new(), Some(refusal.into())),
+            };
             let reply = wire::FetchReply {
                 request: fetch.request,
-                versions: context.storage.load(&fetch.key),
+                versions,
                 operation: fetch.operation,
+                refusal,
             };
             context.send(from, Message::FetchReply(reply));
             Left::Nothing

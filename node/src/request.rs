@@ -117,13 +117,13 @@ pub enum Code {
     InvalidArgument = 3,
     /// The quorum did not answer in time: a write may still take effect.
     DeadlineExceeded = 4,
-    /// A limit is reached.
+    /// A limit is reached, or the disk is full.
     ResourceExhausted = 8,
     /// The cluster is not laid out for it.
     FailedPrecondition = 9,
     /// The node is not able to serve now.
     Unavailable = 14,
-    /// A value does not match its checksum.
+    /// A value, or what a replica holds of the key, does not match its checksum.
     DataLoss = 15,
 }
 
@@ -347,10 +347,7 @@ impl From<Reply> for wire::forward_reply::Result {
         match reply {
             Reply::Got(answer) => Self::Get(answer.into()),
             Reply::Written(answer) => Self::Put(answer.into()),
-            Reply::Refused(refusal) => Self::Refusal(wire::Refusal {
-                code: refusal.code as u32,
-                message: refusal.message.into_owned(),
-            }),
+            Reply::Refused(refusal) => Self::Refusal(refusal.into()),
         }
     }
 }
@@ -360,16 +357,26 @@ impl From<wire::forward_reply::Result> for Reply {
         match result {
             wire::forward_reply::Result::Get(reply) => Self::Got(reply.into()),
             wire::forward_reply::Result::Put(reply) => Self::Written(reply.into()),
-            wire::forward_reply::Result::Refusal(refusal) => {
-                let code = Code::ALL
-                    .into_iter()
-                    .find(|code| *code as u32 == refusal.code);
-                Self::Refused(Refusal::new(
-                    code.unwrap_or(Code::Unavailable),
-                    refusal.message,
-                ))
-            }
+            wire::forward_reply::Result::Refusal(refusal) => Self::Refused(refusal.into()),
         }
+    }
+}
+
+impl From<Refusal> for wire::Refusal {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            code: refusal.code as u32,
+            message: refusal.message.into_owned(),
+        }
+    }
+}
+
+impl From<wire::Refusal> for Refusal {
+    fn from(refusal: wire::Refusal) -> Self {
+        let code = Code::ALL
+            .into_iter()
+            .find(|code| *code as u32 == refusal.code);
+        Self::new(code.unwrap_or(Code::Unavailable), refusal.message)
     }
 }
 

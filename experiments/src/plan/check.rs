@@ -51,8 +51,9 @@ pub(super) fn resolve(plan: &mut Plan) -> Vec<PlanError> {
 fn strategies(plan: &Plan) -> Vec<PlanError> {
     let mut errors = Vec::new();
     let config = plan.config();
+    let id = NodeId::node(1);
     let built =
-        storage(&config).and_then(|storage| Replica::new(&config, NodeId::node(1), 1, storage));
+        storage(&config, id, None).and_then(|storage| Replica::new(&config, id, 1, storage));
     match built {
         Err(ConfigError::Options { seam, kind, error }) => {
             let repair = plan.repair.iter().position(|choice| choice.kind == kind);

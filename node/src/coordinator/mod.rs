@@ -131,14 +131,17 @@ impl Coordinator {
                 let Some(Flight::Read(read)) = self.flights.find(reply.request, operation) else {
                     return;
                 };
-                let then = read.heard(context, from, reply.versions);
+                let held = reply
+                    .refusal
+                    .map_or(Ok(reply.versions), |no| Err(no.into()));
+                let then = read.heard(context, from, held);
                 self.advance(context, reply.request, then);
             }
             Message::StoreReply(reply) => {
                 let Some(Flight::Write(write)) = self.flights.find(reply.request, operation) else {
                     return;
                 };
-                if write.heard(context, from) {
+                if write.heard(context, from, reply.refusal.map(Refusal::from)) {
                     self.flights.remove(reply.request);
                 }
             }
@@ -367,7 +370,7 @@ impl Requester {
 }
 
 impl Header {
-    /// Refuses whoever still waits, since too few of the replicas answered.
+    /// Refuses whoever still waits, since too few of the replicas answered in time.
     fn refuse_overdue(
         &mut self,
         context: &mut Context<'_>,
@@ -375,13 +378,30 @@ impl Header {
         needed: usize,
         verb: &str,
     ) {
-        let Some(requester) = self.requester.take() else {
-            return;
-        };
         let n = self.replicas.len();
         let message = format!("{heard} of {n} replicas {verb} in time, {needed} needed");
-        let refusal = Refusal::new(Code::DeadlineExceeded, message);
-        requester.answer(context, self.operation, Reply::Refused(refusal));
+        self.refuse(context, Refusal::new(Code::DeadlineExceeded, message));
+    }
+
+    /// Refuses whoever still waits, since so many replicas cannot do it that too few are left.
+    fn refuse_unable(
+        &mut self,
+        context: &mut Context<'_>,
+        code: Code,
+        reason: &str,
+        heard: usize,
+        needed: usize,
+        verb: &str,
+    ) {
+        let n = self.replicas.len();
+        let message = format!("{reason}; {heard} of {n} replicas {verb}, {needed} needed");
+        self.refuse(context, Refusal::new(code, message));
+    }
+
+    fn refuse(&mut self, context: &mut Context<'_>, refusal: Refusal) {
+        if let Some(requester) = self.requester.take() {
+            requester.answer(context, self.operation, Reply::Refused(refusal));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::Header;
 use super::answer::answer;
 use crate::context::Context;
 use crate::repair::FinishedRead;
-use crate::request::Reply;
+use crate::request::{Refusal, Reply};
 use crate::versioning::Versions;
 use bytes::Bytes;
 use tidemark_proto::id::NodeId;
@@ -16,6 +16,8 @@ pub(super) struct Read {
     needed: usize,
     then: Then,
     answers: Vec<(NodeId, Versions)>,
+    /// Who cannot tell what it holds.
+    damaged: Vec<NodeId>,
 }
 
 /// What the read is for.
@@ -44,6 +46,7 @@ impl Read {
             needed,
             then,
             answers,
+            damaged: Vec::new(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Read {
             context.send(*node, Message::Fetch(fetch));
         }
         if self.header.replicas.contains(&context.id) {
-            let held = context.storage.load(&self.header.key);
+            let held = context.load(&self.header.key, self.header.operation);
             return self.heard(context, context.id, held);
         }
         Step::default()
@@ -70,23 +73,40 @@ impl Read {
         &mut self,
         context: &mut Context<'_>,
         from: NodeId,
-        versions: Versions,
+        held: Result<Versions, Refusal>,
     ) -> Step {
         let known = self.header.replicas.contains(&from);
-        if !known || self.answers.iter().any(|(node, _)| *node == from) {
+        let mut answered = self.answers.iter().map(|(node, _)| node);
+        if !known || answered.any(|node| *node == from) || self.damaged.contains(&from) {
             return Step::default();
         }
-        self.answers.push((from, versions));
-        let delete = if self.answers.len() == self.needed {
-            self.reply(context)
-        } else {
-            None
-        };
-        let over = self.answers.len() == self.header.replicas.len();
+        let mut delete = None;
+        match held {
+            Ok(versions) => {
+                self.answers.push((from, versions));
+                if self.answers.len() == self.needed {
+                    delete = self.reply(context);
+                }
+            }
+            Err(refusal) => {
+                self.damaged.push(from);
+                self.give_up(context, &refusal);
+            }
+        }
+        let over = self.answers.len() + self.damaged.len() == self.header.replicas.len();
         if over {
             self.finish(context);
         }
         Step { over, delete }
+    }
+
+    /// Refuses who waits once too few replicas are left that can tell.
+    fn give_up(&mut self, context: &mut Context<'_>, refusal: &Refusal) {
+        if self.header.replicas.len() - self.damaged.len() < self.needed {
+            let (code, reason, heard) = (refusal.code, &refusal.message, self.answers.len());
+            self.header
+                .refuse_unable(context, code, reason, heard, self.needed, "answered");
+        }
     }
 
     /// Time is up.
@@ -126,6 +146,7 @@ impl Read {
             operation: self.header.operation,
             key: self.header.key.clone(),
             answers: std::mem::take(&mut self.answers),
+            damaged: std::mem::take(&mut self.damaged),
         });
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Write {
     /// The reply as it will be, but for who acknowledged; gone once it has left.
     reply: Answer,
     acknowledged: Vec<NodeId>,
+    /// Who cannot hold it.
+    refused: Vec<NodeId>,
     method: Method,
 }
 
@@ -30,7 +32,7 @@ pub(super) fn stamp(
 ) -> Result<Updated, Refusal> {
     let is_replica = header.replicas.contains(&context.id);
     let (held, stamp) = if is_replica {
-        let held = context.storage.load(&header.key);
+        let held = context.load(&header.key, header.operation)?;
         let actor = context.versioning.actor(&held, context.actor());
         let actor = actor.unwrap_or_else(|| counters.new_actor(context));
         (held, Stamp::Replica(actor))
@@ -115,6 +117,7 @@ impl Write {
             needed,
             reply,
             acknowledged,
+            refused: Vec::new(),
             method,
         }
     }
@@ -140,28 +143,58 @@ impl Write {
         if !self.header.replicas.contains(&context.id) {
             return false;
         }
-        context.replace(
-            &self.header.key,
-            stamped.held,
-            self.header.operation,
-            self.method,
-        );
-        self.heard(context, context.id)
+        let (key, operation) = (&self.header.key, self.header.operation);
+        let held = context.replace(key, stamped.held, operation, self.method);
+        self.heard(context, context.id, held.err())
     }
 
-    /// A replica has acknowledged. Tells whether all have.
-    pub(super) fn heard(&mut self, context: &mut Context<'_>, from: NodeId) -> bool {
-        if self.header.replicas.contains(&from) && !self.acknowledged.contains(&from) {
-            self.acknowledged.push(from);
-            if self.acknowledged.len() == self.needed
-                && let Some(requester) = self.header.requester.take()
-            {
-                let mut reply = std::mem::take(&mut self.reply);
-                reply.answered.clone_from(&self.acknowledged);
-                requester.answer(context, self.header.operation, Reply::Written(reply));
+    /// A replica has acknowledged, unless it refuses. Tells whether all have answered.
+    pub(super) fn heard(
+        &mut self,
+        context: &mut Context<'_>,
+        from: NodeId,
+        refusal: Option<Refusal>,
+    ) -> bool {
+        let is_known = self.header.replicas.contains(&from);
+        if is_known && !self.acknowledged.contains(&from) && !self.refused.contains(&from) {
+            match refusal {
+                None => self.acknowledged(context, from),
+                Some(refusal) => self.refused(context, from, &refusal),
             }
         }
-        self.acknowledged.len() == self.header.replicas.len()
+        self.acknowledged.len() + self.refused.len() == self.header.replicas.len()
+    }
+
+    fn acknowledged(&mut self, context: &mut Context<'_>, from: NodeId) {
+        self.acknowledged.push(from);
+        if self.acknowledged.len() == self.needed
+            && let Some(requester) = self.header.requester.take()
+        {
+            let mut reply = std::mem::take(&mut self.reply);
+            reply.answered.clone_from(&self.acknowledged);
+            requester.answer(context, self.header.operation, Reply::Written(reply));
+        }
+    }
+
+    /// Refuses who waits once too few replicas are left that can hold it, and it is known what became of the write: it
+    /// is nowhere, or on some.
+    fn refused(&mut self, context: &mut Context<'_>, from: NodeId, refusal: &Refusal) {
+        self.refused.push(from);
+        let (n, heard) = (self.header.replicas.len(), self.acknowledged.len());
+        let code = match heard {
+            _ if n - self.refused.len() >= self.needed => return,
+            0 if self.refused.len() < n => return,
+            0 => refusal.code,
+            _ => Code::Unavailable,
+        };
+        self.header.refuse_unable(
+            context,
+            code,
+            &refusal.message,
+            heard,
+            self.needed,
+            "acknowledged",
+        );
     }
 
     /// Time is up: the write may be on some replicas, and may yet reach others.

@@ -61,6 +61,8 @@ pub struct FinishedRead {
     pub key: Bytes,
     /// Who answered what, in the order in which the answers came.
     pub answers: Vec<(NodeId, Versions)>,
+    /// Who answered that what it holds is damaged.
+    pub damaged: Vec<NodeId>,
 }
 
 /// What a node holds of a key, and what it held before.

@@ -50,18 +50,19 @@ impl Repair for ReadRepair {
 
 /// Sends those who were behind what the others hold.
 fn repair(context: &mut Context<'_>, read: &FinishedRead) {
-    if read.answers.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+    let Some((_, first)) = read.answers.first() else {
+        return;
+    };
+    if read.damaged.is_empty() && read.answers.iter().all(|(_, held)| held == first) {
         return;
     }
     let mut answers = read.answers.iter().map(|(_, versions)| versions);
     let merged = context.versioning.merge(&mut answers);
-    for (node, _) in read
-        .answers
-        .iter()
-        .filter(|(_, versions)| *versions != merged)
-    {
+    let behind = read.answers.iter().filter(|(_, held)| *held != merged);
+    for node in behind.map(|(node, _)| node).chain(&read.damaged) {
         if *node == context.id {
-            context.hold(&read.key, &merged, read.operation, Method::Repair);
+            // What cannot be held is noted, and stays as it is until the next read.
+            let _ = context.hold(&read.key, &merged, read.operation, Method::Repair);
         } else {
             let repair = wire::Repair {
                 key: read.key.clone(),

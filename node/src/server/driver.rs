@@ -5,10 +5,11 @@ use super::outbox::Delivery;
 use super::queue::Queue;
 use crate::replica::{Input, Output, Replica};
 use crate::request::{Code, Refusal, Reply, Request, Ticket};
+use crate::storage::Failed;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::{NodeId, OperationId};
@@ -33,11 +34,14 @@ pub(super) struct Driver {
     has_put: bool,
 }
 
+/// A driver's thread, which ends by itself only if the storage fails.
+pub(super) type Thread = JoinHandle<Result<(), Failed>>;
+
 /// The way to a driver: a bounded queue.
 #[derive(Clone)]
 pub(super) struct Inbox {
     orders: Arc<Queue<Order>>,
-    driver: Thread,
+    driver: thread::Thread,
     reporter: Reporter,
 }
 
@@ -71,13 +75,13 @@ impl Driver {
     pub(super) fn start(
         self,
         bells: &mut JoinSet<()>,
-    ) -> io::Result<(Inbox, JoinHandle<()>, oneshot::Receiver<()>)> {
+    ) -> io::Result<(Inbox, Thread, oneshot::Receiver<()>)> {
         let (alive, died) = oneshot::channel::<()>();
         let (orders, reporter) = (Arc::clone(&self.orders), self.reporter.clone());
         let name = format!("driver {}", self.reporter.id);
         let thread = thread::Builder::new().name(name).spawn(move || {
             let _alive = alive;
-            self.run();
+            self.run()
         })?;
         let inbox = Inbox {
             orders,
@@ -88,20 +92,21 @@ impl Driver {
         Ok((inbox, thread, died))
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> Result<(), Failed> {
         let mut batch = Vec::with_capacity(BATCH);
         while self.orders.take(BATCH, &mut batch) {
             let now = self.reporter.clock.elapsed();
             match self.replica.next_timeout() {
-                _ if !batch.is_empty() => self.handle(&mut batch),
+                _ if !batch.is_empty() => self.handle(&mut batch)?,
                 None => thread::park(),
-                Some(due) if due <= now => self.handle(&mut batch),
+                Some(due) if due <= now => self.handle(&mut batch)?,
                 Some(due) => thread::park_timeout(due - now),
             }
         }
+        Ok(())
     }
 
-    fn handle(&mut self, batch: &mut Vec<Order>) {
+    fn handle(&mut self, batch: &mut Vec<Order>) -> Result<(), Failed> {
         let (began, size) = (self.reporter.clock.elapsed(), batch.len());
         if self.replica.next_timeout().is_some_and(|due| due <= began) {
             self.input(Input::Timeout);
@@ -120,7 +125,7 @@ impl Driver {
         self.ring();
         let handled = self.reporter.clock.elapsed();
         if self.replica.is_dirty() {
-            self.replica.sync();
+            self.replica.sync()?;
         }
         for output in std::mem::take(&mut self.held) {
             self.release(output);
@@ -133,6 +138,7 @@ impl Driver {
                 format!("a batch of {size} inputs took {took:?}, {sync:?} of it to sync and send");
             self.reporter.refuse(OperationId::NONE, reason);
         }
+        Ok(())
     }
 
     fn input(&mut self, input: Input) {
@@ -306,7 +312,7 @@ mod tests {
             deliveries[..],
             [Delivery::Send(_, Message::Store(_))]
         ));
-        driver.handle(&mut Vec::new());
+        driver.handle(&mut Vec::new()).unwrap();
         let deliveries = delivered(&driver);
         assert!(matches!(
             deliveries[..],
@@ -358,7 +364,7 @@ mod tests {
         }))
         .unwrap();
         let id = NodeId::node(1);
-        let replica = Replica::new(&config, id, 1, storage(&config).unwrap()).unwrap();
+        let replica = Replica::new(&config, id, 1, storage(&config, id, None).unwrap()).unwrap();
         let reporter = Reporter {
             id,
             clock: Clock::start(),

@@ -8,6 +8,7 @@ mod outbox;
 mod queue;
 
 use crate::replica::{self, Config, ConfigError, Replica};
+use crate::storage::Failed;
 use door::{Reception, grpc, peer::Peers};
 use driver::Driver;
 use link::Links;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::Event;
@@ -67,6 +69,9 @@ pub enum ServeError {
     /// The listener failed.
     #[error("the listener failed: {0}")]
     Listener(#[from] tonic::transport::Error),
+    /// The storage can neither be written nor be trusted any more.
+    #[error("{0} cannot go on: {1}")]
+    Storage(NodeId, Failed),
     /// The driver's thread died of a bug, or the door closed by itself.
     #[error("the {0} of {1} has ended though nobody asked it to")]
     Ended(&'static str, NodeId),
@@ -91,7 +96,7 @@ pub async fn serve(
         clock,
     } = settings;
     let reporter = Reporter { id, clock, note };
-    let replica = Replica::new(&config, id, life, replica::storage(&config)?)?;
+    let replica = Replica::new(&config, id, life, replica::storage(&config, id, None)?)?;
     let mut lanes = JoinSet::new();
     let outgoing = Links::open(&links, &config, &reporter, &mut lanes)?;
     let limit = config.limits.queue;
@@ -126,7 +131,7 @@ pub async fn serve(
             ended?;
             return Err(ServeError::Ended("listener", id));
         }
-        _ = died => return Err(ServeError::Ended("driver", id)),
+        _ = died => return Err(ended(thread.join(), id)),
     };
     // What does not end by itself in time ends when it is dropped: none of it is owed to anybody.
     let _ = timeout(DRAINED_WITHIN, server).await;
@@ -134,11 +139,21 @@ pub async fn serve(
         inbox.stop();
         thread.join()
     });
-    if !matches!(joined.await, Ok(Ok(()))) {
-        return Err(ServeError::Ended("driver", id));
+    match joined.await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(joined) => return Err(ended(joined, id)),
+        Err(_) => return Err(ServeError::Ended("driver", id)),
     }
     let _ = timeout(DRAINED_WITHIN, lanes.join_all()).await;
     Ok(())
+}
+
+/// Why the driver has ended though nobody asked it to.
+fn ended(joined: thread::Result<Result<(), Failed>>, id: NodeId) -> ServeError {
+    match joined {
+        Ok(Err(failed)) => ServeError::Storage(id, failed),
+        Ok(Ok(())) | Err(_) => ServeError::Ended("driver", id),
+    }
 }
 
 /// Notes what this node's shell sees.

@@ -1,12 +1,15 @@
 //! A table in memory: fast, and gone with its process.
 
-use super::{Build, Kept, Storage};
+use super::{Build, Damage, Failed, Full, Kept, Storage};
+use crate::placed::{Placed, records};
 use crate::versioning::Versions;
 use bytes::Bytes;
-use foldhash::fast::FixedState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
 
 /// See the module.
@@ -16,7 +19,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[],
     resolve: resolve::<MemoryOptions>,
     schema: schema::<MemoryOptions>,
-    build: |options: &Options| {
+    build: |options: &Options, _: NodeId, _: Option<&Path>| {
         let MemoryOptions {} = parse(options)?;
         Ok(Box::new(Memory::default()))
     },
@@ -29,33 +32,51 @@ struct MemoryOptions {}
 
 #[derive(Default)]
 struct Memory {
-    /// Never iterated unsorted.
-    keys: HashMap<Bytes, Versions, FixedState>,
+    keys: Placed<Versions>,
+    records: BTreeMap<Bytes, Bytes>,
 }
 
 impl Storage for Memory {
-    fn load(&self, key: &[u8]) -> Versions {
-        self.keys.get(key).cloned().unwrap_or_default()
+    fn load(&self, key: &[u8]) -> Result<Versions, Damage> {
+        Ok(self.keys.get(key).cloned().unwrap_or_default())
     }
 
-    fn store(&mut self, key: &Bytes, versions: Versions) {
-        self.keys.insert(key.clone(), versions);
+    fn store(&mut self, key: &Bytes, versions: Versions) -> Result<(), Full> {
+        let versions = Some(versions).filter(|versions| !versions.is_empty());
+        self.keys.replace(key, versions);
+        Ok(())
     }
 
-    fn keys(&self) -> Vec<Bytes> {
-        let mut keys: Vec<_> = self.keys.keys().cloned().collect();
-        keys.sort_unstable();
-        keys
+    fn keys(&self, places: RangeInclusive<u64>, after: Option<&Bytes>, limit: usize) -> Vec<Bytes> {
+        self.keys.keys(places, after, limit)
+    }
+
+    fn record(&self, name: &[u8]) -> Option<Bytes> {
+        self.records.get(name).cloned()
+    }
+
+    fn write_record(&mut self, name: &[u8], value: Option<Bytes>) -> Result<(), Full> {
+        match value {
+            Some(value) => self.records.insert(Bytes::copy_from_slice(name), value),
+            None => self.records.remove(name),
+        };
+        Ok(())
+    }
+
+    fn records(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<(Bytes, Bytes)> {
+        records(&self.records, prefix, after, limit)
     }
 
     fn is_dirty(&self) -> bool {
         false
     }
 
-    fn sync(&mut self) {}
+    fn sync(&mut self) -> Result<(), Failed> {
+        Ok(())
+    }
 
     fn crash(&mut self) -> Kept {
-        self.keys.clear();
+        *self = Self::default();
         Kept::Nothing
     }
 

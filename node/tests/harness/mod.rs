@@ -47,7 +47,7 @@ enum State {
 impl Cluster {
     pub(crate) fn new(config: Config) -> Self {
         let members = config.nodes.iter().chain(&config.gateways).map(|id| {
-            let storage = replica::storage(&config).expect("the storage builds");
+            let storage = replica::storage(&config, *id, None).expect("the storage builds");
             let replica = Replica::new(&config, *id, 1, storage).expect("the node builds");
             let state = State::Up(Box::new(replica));
             (*id, Member { life: 1, state })
@@ -74,10 +74,11 @@ impl Cluster {
 
     /// What a node holds of a key, whether it is up or down.
     pub(crate) fn held(&self, node: NodeId, key: &str) -> Versions {
-        match &self.members[&node].state {
-            State::Up(replica) => replica.storage().load(key.as_bytes()),
-            State::Down(storage) => storage.load(key.as_bytes()),
-        }
+        let storage = match &self.members[&node].state {
+            State::Up(replica) => replica.storage(),
+            State::Down(storage) => &**storage,
+        };
+        storage.load(key.as_bytes()).expect("nothing is damaged")
     }
 
     /// Hands an input to a node; what it sends goes into the bag too. A node that is down hears nothing.
@@ -89,7 +90,7 @@ impl Cluster {
         };
         let outputs = replica.handle(now, input);
         if replica.is_dirty() {
-            replica.sync();
+            replica.sync().expect("the engine works");
         }
         for output in &outputs {
             if let Output::Send(to, message) = output {

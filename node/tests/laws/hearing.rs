@@ -141,6 +141,7 @@ fn message() -> impl Strategy<Value = Message> {
     (0..13u8, number, operation, key, versions).prop_map(
         |(class, request, operation, key, versions)| {
             let operation = operation.bits();
+            let refusal = (request % 3 == 0).then(wire::Refusal::default);
             match class {
                 0 => Message::Store(wire::Store {
                     request,
@@ -149,7 +150,11 @@ fn message() -> impl Strategy<Value = Message> {
                     operation,
                     hint_for: None,
                 }),
-                1 => Message::StoreReply(wire::StoreReply { request, operation }),
+                1 => Message::StoreReply(wire::StoreReply {
+                    request,
+                    operation,
+                    refusal,
+                }),
                 2 => Message::Fetch(wire::Fetch {
                     request,
                     key,
@@ -159,6 +164,7 @@ fn message() -> impl Strategy<Value = Message> {
                     request,
                     versions,
                     operation,
+                    refusal,
                 }),
                 4 => Message::Forward(Box::new(wire::Forward {
                     request,

@@ -184,7 +184,8 @@ fn choice_of<'a>(config: &'a mut Config, seam: &str) -> &'a mut Choice {
 }
 
 fn build(config: &Config) -> Result<(), String> {
-    let storage = replica::storage(config).map_err(|error| error.to_string())?;
-    let replica = Replica::new(config, NodeId::node(1), 1, storage);
+    let id = NodeId::node(1);
+    let storage = replica::storage(config, id, None).map_err(|error| error.to_string())?;
+    let replica = Replica::new(config, id, 1, storage);
     replica.map(drop).map_err(|error| error.to_string())
 }

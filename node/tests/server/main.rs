@@ -440,7 +440,11 @@ async fn shutdown_refuses_new_calls_and_answers_those_in_flight() {
     let Store {
         request, operation, ..
     } = fake.seen()[0].2;
-    let reply = Message::StoreReply(StoreReply { request, operation });
+    let reply = Message::StoreReply(StoreReply {
+        request,
+        operation,
+        refusal: None,
+    });
     peer.store_reply(from("n2", tokio_stream::iter([reply.seal()])))
         .await
         .unwrap();

@@ -31,7 +31,7 @@ impl Machine {
             id,
             life: 1,
             alarm: None,
-            replica: Some(Replica::new(config, id, 1, storage(config)?)?),
+            replica: Some(Replica::new(config, id, 1, storage(config, id, None)?)?),
             disk: None,
             busy_until: Duration::ZERO,
             taken: 0,
@@ -55,7 +55,7 @@ impl Machine {
         let replica = self.replica.as_mut()?;
         let outputs = replica.handle(Now::at(EPOCH, now), input);
         if replica.is_dirty() {
-            replica.sync();
+            replica.sync().expect("no simulated engine fails");
         }
         Some(outputs)
     }

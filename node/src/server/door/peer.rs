@@ -152,6 +152,7 @@ mod tests {
         let message = Message::StoreReply(wire::StoreReply {
             request: 7,
             operation: 9,
+            refusal: None,
         });
         let frame = message.seal().encode_to_vec();
         assert_eq!(open(Method::StoreReply, frame.clone().into()), Ok(message));
