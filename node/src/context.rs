@@ -35,6 +35,8 @@ pub struct Context<'a> {
     pub(crate) news: &'a mut Vec<News>,
     /// Whether one of them wants to hear of every change of what is held.
     pub(crate) follows_stores: bool,
+    /// Whether one of the repairs wants replicas that are behind to hold what was read before a read is answered.
+    pub blocks_reads: bool,
 }
 
 impl Context<'_> {

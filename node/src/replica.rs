@@ -154,6 +154,7 @@ pub struct Replica {
     /// What the repairs have not heard yet; empty between inputs.
     news: Vec<News>,
     follows_stores: bool,
+    blocks_reads: bool,
 }
 
 impl Replica {
@@ -206,6 +207,7 @@ impl Replica {
                 |build| build(&config.replication.options),
             )?,
             follows_stores: repairs.iter().any(|repair| repair.follows_stores()),
+            blocks_reads: repairs.iter().any(|repair| repair.blocks_reads()),
             repairs,
             storage,
             news: Vec::new(),
@@ -227,6 +229,7 @@ impl Replica {
             outputs: &mut outputs,
             news: &mut self.news,
             follows_stores: self.follows_stores,
+            blocks_reads: self.blocks_reads,
         };
         match input {
             Input::Request(ticket, request) => {

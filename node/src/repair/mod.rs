@@ -35,6 +35,11 @@ pub trait Repair: Send {
         None
     }
 
+    /// Whether replicas whose answer to a read was behind are to hold what was read before the reply leaves.
+    fn blocks_reads(&self) -> bool {
+        false
+    }
+
     /// Whether it wants to hear of every [`News::Stored`].
     fn follows_stores(&self) -> bool {
         false
