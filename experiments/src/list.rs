@@ -4,7 +4,7 @@ use crate::plan::builtin;
 use crate::{backend, workload};
 use std::fmt::Write as _;
 use tidemark_netfuzz::rule;
-use tidemark_node::{membership, partitioner, repair, replication, storage, versioning};
+use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
 use tidemark_proto::registry::Entry;
 
 /// One row of a seam: its entry's name, what it is for, what it promises.
@@ -18,6 +18,7 @@ pub fn seams() -> Vec<(&'static str, Vec<Row>)> {
         ("partitioner", rows(partitioner::ENTRIES)),
         ("versioning", rows(versioning::ENTRIES)),
         ("membership", rows(membership::ENTRIES)),
+        ("deletion", rows(deletion::ENTRIES)),
         ("repair", rows(repair::ENTRIES)),
         ("storage", rows(storage::ENTRIES)),
         ("network, fault", rows(rule::ENTRIES)),

@@ -1,5 +1,6 @@
 //! Everything that a strategy may see and touch while it handles one input.
 
+use crate::deletion::Tombstone;
 use crate::repair::{Change, FinishedRead, News};
 use crate::replica::{Limits, Output};
 use crate::request::{Code, Refusal, Reply, Ticket};
@@ -37,6 +38,10 @@ pub struct Context<'a> {
     pub(crate) follows_stores: bool,
     /// Whether one of the repairs wants replicas that are behind to hold what was read before a read is answered.
     pub blocks_reads: bool,
+    /// Whether deleted keys leave a tombstone.
+    pub(crate) keeps_tombstones: bool,
+    /// N: how many nodes hold a key.
+    pub(crate) replicas: usize,
 }
 
 impl Context<'_> {
@@ -176,6 +181,7 @@ impl Context<'_> {
             before: self.storage.load(key).unwrap_or_default(),
             after: versions.clone(),
         });
+        let removed = !self.keeps_tombstones && Tombstone::of(key, &versions).is_some();
         if let Err(Full) = self.storage.store(key, versions) {
             let message = format!("the disk of {} is full", self.id);
             self.refuse(operation, message.clone());
@@ -184,6 +190,24 @@ impl Context<'_> {
         self.outputs
             .push(Output::Note(Event::Stored(Box::new(stored))));
         self.news.extend(change.map(News::Stored));
+        if removed {
+            return self.collect(key, operation);
+        }
+        Ok(())
+    }
+
+    /// Holds nothing of a key any more, whose tombstone was written by this operation.
+    ///
+    /// # Errors
+    /// As [`Context::hold`].
+    pub fn collect(&mut self, key: &Bytes, operation: OperationId) -> Result<(), Refusal> {
+        self.replace(key, Versions::new(), operation, Method::Collect)?;
+        self.note_chore(Chore::Collected, self.id, |upkeep| {
+            upkeep.peer = None;
+            upkeep.key = key.clone();
+            upkeep.operation = operation;
+            upkeep.count = 1;
+        });
         Ok(())
     }
 }

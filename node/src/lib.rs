@@ -6,6 +6,7 @@ pub mod context;
 mod context_check;
 pub mod coordinator;
 mod dated_set;
+pub mod deletion;
 pub mod dot_set;
 pub mod membership;
 mod object;

@@ -1,6 +1,7 @@
 //! One node of the store: inputs come in by one way, and what it wants done goes out by one way.
 
 use crate::context::Context;
+use crate::deletion::{self, Deletion};
 use crate::membership::{self, Membership, Seat};
 use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
@@ -72,6 +73,9 @@ pub struct Config {
     pub replication: Choice,
     /// How replicas are made equal again.
     pub repair: Vec<Choice>,
+    /// What becomes of tombstones.
+    #[serde(default = "keep")]
+    pub deletion: Choice,
     /// Where versions rest.
     pub storage: Choice,
     /// What bounds tables.
@@ -140,6 +144,16 @@ pub enum ConfigError {
     },
 }
 
+impl Config {
+    /// N: how many nodes hold a key, as the replication's options say; all, if they do not.
+    #[must_use]
+    pub fn replicas(&self) -> usize {
+        let n = self.replication.options.get("n").and_then(|n| n.as_u64());
+        n.and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(self.nodes.len())
+    }
+}
+
 /// One node.
 pub struct Replica {
     id: NodeId,
@@ -150,6 +164,9 @@ pub struct Replica {
     membership: Box<dyn Membership>,
     replication: Box<dyn Replication>,
     repairs: Vec<Box<dyn Repair>>,
+    deletion: Box<dyn Deletion>,
+    /// N: how many nodes hold a key.
+    replicas: usize,
     storage: Box<dyn Storage>,
     /// What the repairs have not heard yet; empty between inputs.
     news: Vec<News>,
@@ -192,7 +209,7 @@ impl Replica {
                 "versioning",
                 versioning::ENTRIES,
                 &config.versioning,
-                |build| build(&config.versioning.options, config.seed, id),
+                |build| build(&config.versioning.options, seat),
             )?,
             membership: build(
                 "membership",
@@ -206,6 +223,10 @@ impl Replica {
                 &config.replication,
                 |build| build(&config.replication.options),
             )?,
+            deletion: build("deletion", deletion::ENTRIES, &config.deletion, |build| {
+                build(&config.deletion.options, seat)
+            })?,
+            replicas: config.replicas(),
             follows_stores: repairs.iter().any(|repair| repair.follows_stores()),
             blocks_reads: repairs.iter().any(|repair| repair.blocks_reads()),
             repairs,
@@ -230,6 +251,8 @@ impl Replica {
             news: &mut self.news,
             follows_stores: self.follows_stores,
             blocks_reads: self.blocks_reads,
+            keeps_tombstones: self.deletion.keeps_tombstones(),
+            replicas: self.replicas,
         };
         match input {
             Input::Request(ticket, request) => {
@@ -240,6 +263,9 @@ impl Replica {
                 match hold(&mut context, from, message) {
                     Left::Nothing => {}
                     Left::Answer(answer) => replication.message(&mut context, from, answer),
+                    Left::Collect(collect) => {
+                        deletion::message(&mut *self.deletion, &mut context, from, collect);
+                    }
                     Left::Gossip(body) => membership.message(&mut context, from, body),
                     Left::Repair(message) => {
                         let mut left = Some(message);
@@ -262,6 +288,9 @@ impl Replica {
                 if is_due(self.membership.next_timeout()) {
                     self.membership.timeout(&mut context);
                 }
+                if is_due(self.deletion.next_timeout()) {
+                    self.deletion.timeout(&mut context);
+                }
                 for repair in &mut self.repairs {
                     if is_due(repair.next_timeout()) {
                         repair.timeout(&mut context);
@@ -274,6 +303,9 @@ impl Replica {
             for news in std::mem::take(context.news) {
                 for repair in &mut self.repairs {
                     repair.hear(&mut context, &news);
+                }
+                if let News::ReadFinished(read) = &news {
+                    self.deletion.read_finished(&mut context, read);
                 }
             }
         }
@@ -288,6 +320,7 @@ impl Replica {
         [
             self.replication.next_timeout(),
             self.membership.next_timeout(),
+            self.deletion.next_timeout(),
         ]
         .into_iter()
         .chain(repairs)
@@ -360,6 +393,14 @@ pub fn storage(
     })
 }
 
+/// The deletion strategy of who says nothing of it.
+fn keep() -> Choice {
+    Choice {
+        kind: "keep".to_owned(),
+        options: Options::new(),
+    }
+}
+
 fn build<B: Copy, T>(
     seam: &'static str,
     entries: &[Entry<B>],
@@ -383,6 +424,8 @@ enum Left {
     Gossip(Bytes),
     /// For one of the repairs.
     Repair(Message),
+    /// For the deletion strategy.
+    Collect(wire::Collect),
 }
 
 /// Does what every replica does whoever coordinates: holds what it is sent, tells what it holds.
@@ -451,6 +494,7 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
         | Message::Forward(_)
         | Message::ForwardReply(_) => Left::Answer(message),
         Message::Gossip(gossip) => Left::Gossip(gossip.body),
+        Message::Collect(collect) => Left::Collect(collect),
         Message::HandoffReply(_) | Message::Sweep(_) | Message::Bulk(_) | Message::BulkReply(_) => {
             Left::Repair(message)
         }

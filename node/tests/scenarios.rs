@@ -4,29 +4,30 @@
 //! A block is commands, `----` and what came of them. The commands:
 //!
 //! - `cluster nodes=3 gateways=1 n=3 r=1 w=2 coordinator=any timeout=500ms repair=read`: what is written out is the
-//!   default; `requests`, `siblings` and `counters` set limits, `repair=none` runs none.
+//!   default; `requests`, `siblings`, `warn_siblings` and `counters` set limits, `repair=none` runs none;
+//!   `versioning=vector deletion=keep` choose those, and `deletion.pace.every=5s` sets an option of theirs.
 //! - `c1 put x a via n1`, `c1 get x via n1`, `c1 delete x via n1`; then, as wanted, `seen=c1.1` (the context of that
 //!   operation's answer), `quorum=2`, `timeout=100ms`, `siblings` (answer them), `unnamed` (no operation is sent).
 //! - `deliver all` (until nothing is on its way); `deliver`, `drop` or `duplicate` with `n1->n2`, `*->n2`, a method,
 //!   an operation, or several of these: the messages on their way that fit.
-//! - `tick 500ms`; `crash n2`, `restart n2`; `where x` (its preference list), `show x` (what its replicas hold).
+//! - `ahead n1 1s` (its wall clock, from now on); `tick 500ms`; `crash n2`, `restart n2`; `where x` (its preference list), `show x` (what its replicas hold).
 
 mod harness;
 
 use bytes::Bytes;
-use harness::{Cluster, Parcel, Shape, config};
+use harness::{Cluster, Parcel, SEAT, Shape, config};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use tidemark_node::replica::Output;
+use tidemark_node::replica::{Choice, Output};
 use tidemark_node::request::{Answer, Call, Reply, Request, Siblings, Ticket};
 use tidemark_node::storage::Kept;
 use tidemark_node::versioning::{self, Versioning, Versions};
 use tidemark_proto::event::Event;
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::Message;
-use tidemark_proto::registry::find;
+use tidemark_proto::registry::{Options, find};
 use tidemark_proto::span::Span;
 
 /// If this fails, nodes say something else to each other or to clients than was reviewed; the diff shows what.
@@ -110,18 +111,16 @@ impl Stage {
         let repair = option(words, "repair").unwrap_or("read");
         let repairs: &[&str] = if repair == "none" { &[] } else { &[repair] };
         let mut config = config(shape, replication, repairs);
+        config.versioning = choice(words, "versioning", config.versioning);
+        config.deletion = choice(words, "deletion", config.deletion);
         config.limits.requests = number("requests", 1_000).into();
         config.limits.siblings = number("siblings", 1_000).into();
+        config.limits.warn_siblings = number("warn_siblings", 1_000).into();
         config.limits.counters = number("counters", 1_000).into();
         let versioning = find("versioning", versioning::ENTRIES, &config.versioning.kind)
             .expect("the cluster has one");
         Self {
-            versioning: (versioning.build)(
-                &config.versioning.options,
-                config.seed,
-                NodeId::node(1),
-            )
-            .expect("it builds"),
+            versioning: (versioning.build)(&config.versioning.options, SEAT).expect("it builds"),
             cluster: Cluster::new(config),
             n: shape.n,
             issued: BTreeMap::new(),
@@ -175,6 +174,12 @@ impl Stage {
                 }
                 self.said
                     .push(format!("it is {}", Span(self.cluster.elapsed)));
+            }
+            ["ahead", node, time] => {
+                let time = parse::<Span>(time);
+                self.cluster.ahead.insert(parse(node), time.0);
+                self.said
+                    .push(format!("{node}'s wall clock is {time} ahead"));
             }
             ["crash", node] => {
                 let kept = match self.cluster.crash(parse(node)) {
@@ -347,6 +352,10 @@ impl Stage {
                 (m.request, keys.collect::<Vec<_>>().join(" · "))
             }
             Message::BulkReply(m) => (m.request, format!("wants {}", m.wanted.len())),
+            Message::Collect(m) => {
+                let key = String::from_utf8_lossy(&m.key);
+                (0, format!("{key} {}", m.step().as_str_name()))
+            }
         };
         // A request's number: its slot, and how often that has been used.
         let number = match request {
@@ -441,6 +450,31 @@ fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
     words
         .iter()
         .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// A strategy as a script chooses it: `seam=kind`, and `seam.option=value` for its options and those within them.
+fn choice(words: &[&str], seam: &str, default: Choice) -> Choice {
+    let mut choice = option(words, seam).map_or(default, |kind| Choice {
+        kind: kind.to_owned(),
+        options: Options::new(),
+    });
+    for word in words {
+        let rest = word
+            .strip_prefix(seam)
+            .and_then(|rest| rest.strip_prefix('.'));
+        let Some((path, value)) = rest.and_then(|rest| rest.split_once('=')) else {
+            continue;
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        let path: Vec<_> = path.split('.').collect();
+        let (last, tables) = path.split_last().expect("a path has a last part");
+        let inner = tables.iter().fold(&mut choice.options, |table, name| {
+            let inner = table.entry(*name).or_insert_with(|| json!({}));
+            inner.as_object_mut().expect("it is a table")
+        });
+        inner.insert((*last).to_owned(), value);
+    }
+    choice
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> T {

@@ -110,7 +110,8 @@ impl Event {
                 | Method::Gossip
                 | Method::Sweep
                 | Method::Bulk
-                | Method::BulkReply => Detail::All,
+                | Method::BulkReply
+                | Method::Collect => Detail::All,
             },
             Self::Fate(passage) if passage.faulty => Detail::Faults,
             Self::Fate(_) | Self::Sent { .. } => Detail::All,

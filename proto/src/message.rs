@@ -141,6 +141,8 @@ classes! {
     Bulk(wire::Bulk) serves |_| 0;
     /// They have arrived.
     BulkReply(wire::BulkReply) serves |_| 0;
+    /// Replicas agree that a tombstone may go.
+    Collect(wire::Collect) serves |_| 0;
 }
 
 /// The operation of a request that was handed on.

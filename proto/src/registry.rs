@@ -44,6 +44,8 @@ pub enum Promise {
     SupersedesWhatWasRead,
     /// A key never has more than one version.
     NoSiblings,
+    /// A version that left a replica never comes back to it, deleted or not, while its storage is kept.
+    DeletesForGood,
     /// With R + W > N a read is never stale, while no replica loses its storage.
     FreshWhenQuorumsOverlap,
     /// A key that was read while all its replicas answered is equal on all of them afterwards.
@@ -71,6 +73,7 @@ impl Promise {
                 "a version never stands beside one that its writer had read"
             }
             Self::NoSiblings => "a key never has siblings",
+            Self::DeletesForGood => "what is deleted or superseded never comes back to a replica",
             Self::FreshWhenQuorumsOverlap => {
                 "no stale read if R + W > N while no replica loses its storage"
             }

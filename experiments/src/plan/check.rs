@@ -9,7 +9,7 @@ use serde_json::Value;
 use tidemark_netfuzz::{Network, Part};
 use tidemark_node::replica::{Choice, ConfigError, Replica, storage};
 use tidemark_node::{
-    membership, partitioner, repair, replication, storage as storages, versioning,
+    deletion, membership, partitioner, repair, replication, storage as storages, versioning,
 };
 use tidemark_proto::event::FaultSpan;
 use tidemark_proto::id::NodeId;
@@ -23,6 +23,7 @@ pub(super) fn resolve(plan: &mut Plan) -> Vec<PlanError> {
         complete("partitioner", partitioner::ENTRIES, &mut plan.partitioner),
         complete("versioning", versioning::ENTRIES, &mut plan.versioning),
         complete("membership", membership::ENTRIES, &mut plan.membership),
+        complete("deletion", deletion::ENTRIES, &mut plan.deletion),
         complete("storage", storages::ENTRIES, &mut plan.storage),
         complete("workload", workload::ENTRIES, &mut plan.workload),
     ]

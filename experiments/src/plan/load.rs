@@ -298,9 +298,10 @@ const DEPTH: usize = 8;
 /// What is no part of the plan that a run carries out.
 pub(super) const ASIDE: [&str; 2] = ["backend", "vary"];
 /// What a plan that does not care for a seam gets.
-pub(super) const DEFAULT_KINDS: [(&str, &str); 4] = [
+pub(super) const DEFAULT_KINDS: [(&str, &str); 5] = [
     ("partitioner", "token-ring"),
     ("versioning", "vector"),
     ("membership", "fixed"),
+    ("deletion", "keep"),
     ("storage", "memory"),
 ];

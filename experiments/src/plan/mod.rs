@@ -66,6 +66,9 @@ pub struct Plan {
     /// Who is in the cluster.
     #[schemars(schema_with = "schema::membership")]
     pub membership: Choice,
+    /// What becomes of tombstones.
+    #[schemars(schema_with = "schema::deletion")]
+    pub deletion: Choice,
     /// Where versions rest.
     #[schemars(schema_with = "schema::storage")]
     pub storage: Choice,
@@ -178,6 +181,8 @@ impl Plan {
         self.client.stretch(scale);
         let choices = [
             &mut self.replication,
+            &mut self.versioning,
+            &mut self.deletion,
             &mut self.membership,
             &mut self.workload,
         ];
@@ -249,6 +254,7 @@ impl Plan {
             membership: self.membership.clone(),
             replication: self.replication.clone(),
             repair: self.repair.clone(),
+            deletion: self.deletion.clone(),
             storage: self.storage.clone(),
             limits: self.limits.clone(),
         }

@@ -10,7 +10,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use tidemark_netfuzz::{Part, RuleSpec};
-use tidemark_node::{membership, partitioner, repair, replication, storage, versioning};
+use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
 use tidemark_proto::registry::{Entry, schema};
 
 /// What a whole plan is, with all that it extends.
@@ -112,6 +112,10 @@ pub(super) fn versioning(generator: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn membership(generator: &mut SchemaGenerator) -> Schema {
     seam(membership::ENTRIES, generator)
+}
+
+pub(super) fn deletion(generator: &mut SchemaGenerator) -> Schema {
+    seam(deletion::ENTRIES, generator)
 }
 
 pub(super) fn storage(generator: &mut SchemaGenerator) -> Schema {

@@ -84,6 +84,7 @@ pub(crate) const SEAMS: &[(&str, &str)] = &[
     ("versioning", "node/src/versioning"),
     ("membership", "node/src/membership"),
     ("replication", "node/src/replication"),
+    ("deletion", "node/src/deletion"),
     ("repair", "node/src/repair"),
     ("storage", "node/src/storage"),
     ("network, fault", "netfuzz/src/rule"),

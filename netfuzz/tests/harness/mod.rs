@@ -211,5 +211,6 @@ peer!(
     gossip,
     sweep,
     bulk,
-    bulk_reply
+    bulk_reply,
+    collect
 );

@@ -169,7 +169,8 @@ impl Coordinator {
             | Message::Gossip(_)
             | Message::Sweep(_)
             | Message::Bulk(_)
-            | Message::BulkReply(_) => {}
+            | Message::BulkReply(_)
+            | Message::Collect(_) => {}
         }
     }
 

@@ -279,6 +279,7 @@ fn claims_durability(output: &Output) -> bool {
             | Method::HandoffReply
             | Method::Sweep
             | Method::BulkReply
+            | Method::Collect
             | Method::Get
             | Method::Put
             | Method::Delete => true,

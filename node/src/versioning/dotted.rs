@@ -27,9 +27,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[Promise::KeepsConcurrent, Promise::SupersedesWhatWasRead],
     resolve: resolve::<DottedOptions>,
     schema: schema::<DottedOptions>,
-    build: |options: &Options, seed, _| {
+    build: |options: &Options, seat| {
         let options = parse(options)?;
-        Ok(Box::new(Dotted { options, seed }))
+        Ok(Box::new(Dotted {
+            options,
+            seed: seat.seed,
+        }))
     },
 };
 

@@ -29,10 +29,10 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[Promise::NoSiblings],
     resolve: resolve::<LastWriteOptions>,
     schema: schema::<LastWriteOptions>,
-    build: |options: &Options, _, node| {
+    build: |options: &Options, seat| {
         Ok(Box::new(LastWrite {
             options: parse(options)?,
-            node,
+            node: seat.id,
             last: Stamp::default(),
         }))
     },

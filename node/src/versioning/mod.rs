@@ -7,10 +7,11 @@ mod last_write;
 mod vector;
 mod vote;
 
+use crate::membership::Seat;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::id::{Actor, NodeId, OperationId};
+use tidemark_proto::id::{Actor, OperationId};
 use tidemark_proto::message::Method;
 use tidemark_proto::registry::{Entry, OptionError, Options};
 use tidemark_proto::time::Now;
@@ -119,8 +120,8 @@ pub(crate) enum Epochs {
     Key,
 }
 
-/// How an entry is built: its options, the run's seed, and the node.
-pub type Build = fn(&Options, u64, NodeId) -> Result<Box<dyn Versioning>, OptionError>;
+/// How an entry is built.
+pub type Build = fn(&Options, Seat) -> Result<Box<dyn Versioning>, OptionError>;
 
 /// Every versioning strategy.
 pub const ENTRIES: &[Entry<Build>] =

@@ -37,9 +37,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[Promise::KeepsConcurrent],
     resolve: resolve::<VectorOptions>,
     schema: schema::<VectorOptions>,
-    build: |options: &Options, seed, _| {
+    build: |options: &Options, seat| {
         let options = parse(options)?;
-        Ok(Box::new(Vector { options, seed }))
+        Ok(Box::new(Vector {
+            options,
+            seed: seat.seed,
+        }))
     },
 };
 

@@ -27,9 +27,9 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[Promise::NoSiblings],
     resolve: resolve::<VoteOptions>,
     schema: schema::<VoteOptions>,
-    build: |options: &Options, seed, node| {
+    build: |options: &Options, seat| {
         let VoteOptions {} = parse(options)?;
-        let ties = chance::stream(seed, "vote", node);
+        let ties = chance::stream(seat.seed, "vote", seat.id);
         Ok(Box::new(Vote { ties }))
     },
 };

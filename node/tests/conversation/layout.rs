@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use tidemark_node::replica::{Choice, Config, Limits};
-use tidemark_node::{membership, partitioner, repair, replication, storage, versioning};
+use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, Promise};
 
@@ -17,6 +17,7 @@ pub(crate) struct Layout {
     partitioner: Index,
     membership: Index,
     storage: Index,
+    deletion: Index,
     repairs: Vec<bool>,
     /// Who coordinates, where a strategy leaves the choice.
     coordinator: &'static str,
@@ -59,6 +60,7 @@ impl Layout {
             repair: repairs
                 .map(|(entry, _)| choice(entry, self.shape))
                 .collect(),
+            deletion: choice(self.deletion.get(deletion::ENTRIES), self.shape),
             storage: choice(self.storage.get(storage::ENTRIES), self.shape),
             limits: Limits {
                 // Enough for all keys, or for one: then the counters of coordinators outside begin anew all the time.
@@ -87,12 +89,18 @@ pub(crate) fn promises(config: &Config) -> BTreeSet<Promise> {
     let mut promises = BTreeSet::new();
     promises.extend(of(versioning::ENTRIES, &config.versioning));
     promises.extend(of(replication::ENTRIES, &config.replication));
+    promises.extend(of(deletion::ENTRIES, &config.deletion));
     promises.extend(
         config
             .repair
             .iter()
             .flat_map(|choice| of(repair::ENTRIES, choice)),
     );
+    // Clocks that leave with their tombstones are counted again, and what has returned is not where it was read.
+    if !promises.contains(&Promise::DeletesForGood) {
+        promises.remove(&Promise::KeepsConcurrent);
+        promises.remove(&Promise::SupersedesWhatWasRead);
+    }
     promises
 }
 
@@ -111,19 +119,22 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
     (
         shape,
         any::<u64>(),
-        any::<[Index; 3]>(),
+        any::<[Index; 4]>(),
         repairs,
         coordinator,
     )
         .prop_map(
-            |(shape, seed, [partitioner, membership, storage], repairs, coordinator)| Layout {
-                shape,
-                seed,
-                partitioner,
-                membership,
-                storage,
-                repairs,
-                coordinator,
+            |(shape, seed, [partitioner, membership, storage, deletion], repairs, coordinator)| {
+                Layout {
+                    shape,
+                    seed,
+                    partitioner,
+                    membership,
+                    storage,
+                    deletion,
+                    repairs,
+                    coordinator,
+                }
             },
         )
 }

@@ -34,6 +34,8 @@ pub(crate) struct Talk {
     pub(crate) acknowledged: Writes,
     /// Of each replica and key: the writes that it held at any time of its present life.
     reached: BTreeMap<(NodeId, Bytes), BTreeSet<OperationId>>,
+    /// Of each replica and key: those of them that it holds no longer.
+    left: BTreeMap<(NodeId, Bytes), BTreeSet<OperationId>>,
     /// Contexts that writes were answered with.
     stamped: BTreeSet<(u8, Bytes)>,
     /// Whether a node died, with all the requests that it had in flight.
@@ -71,6 +73,7 @@ impl Talk {
             written: Writes::new(),
             acknowledged: Writes::new(),
             reached: BTreeMap::new(),
+            left: BTreeMap::new(),
             stamped: BTreeSet::new(),
             crashed: false,
             forgetful: false,
@@ -142,6 +145,7 @@ impl Talk {
                 if self.cluster.crash(node) == Some(Kept::Nothing) {
                     self.forgetful = true;
                     self.reached.retain(|(holder, _), _| *holder != node);
+                    self.left.retain(|(holder, _), _| *holder != node);
                 }
                 self.cluster.restart(node);
                 Ok(())
@@ -237,17 +241,26 @@ impl Talk {
         Ok(())
     }
 
-    /// Whatever reached a replica is held there, or was seen by a writer of what is held.
+    /// Whatever reached a replica is held there, or was seen by a writer of what is held, and then does not come back.
     fn stored(&mut self, stored: &Stored) -> Result<(), TestCaseError> {
-        let held = stored.versions.iter().copied().collect();
-        let reached = self
-            .reached
-            .entry((stored.node, stored.key.clone()))
-            .or_default();
+        let held: BTreeSet<_> = stored.versions.iter().copied().collect();
+        let place = (stored.node, stored.key.clone());
+        let reached = self.reached.entry(place.clone()).or_default();
         reached.extend(&held);
         let reached = reached.clone();
         if self.promises.contains(&Promise::KeepsConcurrent) {
             self.check_accounted(&reached, &held, "a replica")?;
+        }
+        let left = self.left.entry(place).or_default();
+        if self.promises.contains(&Promise::DeletesForGood)
+            && self.promises.contains(&Promise::KeepsConcurrent)
+        {
+            let back: Vec<_> = left.intersection(&held).collect();
+            prop_assert!(back.is_empty(), "{back:?} came back to {}", stored.node);
+        }
+        left.extend(reached.difference(&held));
+        if self.promises.contains(&Promise::NoSiblings) {
+            prop_assert!(held.len() <= 1, "{held:?} are siblings at {}", stored.node);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tidemark_node::membership::Seat;
 use tidemark_node::replica::{self, Choice, Config, Input, Limits, Output, Replica};
 use tidemark_node::request::{Call, Reply, Request, Siblings, Ticket};
 use tidemark_node::storage::{Kept, Storage};
@@ -14,7 +15,7 @@ use tidemark_node::versioning::Versions;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Message;
 use tidemark_proto::registry::{Entry, Options};
-use tidemark_proto::time::{Now, Timestamp};
+use tidemark_proto::time::{Now, Timestamp, nanoseconds};
 
 /// Replicas and gateways, and the messages between them.
 pub(crate) struct Cluster {
@@ -22,6 +23,8 @@ pub(crate) struct Cluster {
     pub(crate) elapsed: Duration,
     /// Messages on their way, in the order in which they were sent.
     pub(crate) bag: Vec<Parcel>,
+    /// How far the wall clocks of some are ahead of the others'.
+    pub(crate) ahead: BTreeMap<NodeId, Duration>,
     members: BTreeMap<NodeId, Member>,
     tickets: u64,
 }
@@ -57,6 +60,7 @@ impl Cluster {
             config,
             elapsed: Duration::ZERO,
             bag: Vec::new(),
+            ahead: BTreeMap::new(),
             tickets: 0,
         }
     }
@@ -83,7 +87,8 @@ impl Cluster {
 
     /// Hands an input to a node; what it sends goes into the bag too. A node that is down hears nothing.
     pub(crate) fn handle(&mut self, node: NodeId, input: Input) -> Vec<Output> {
-        let now = Now::at(Timestamp(0), self.elapsed);
+        let ahead = self.ahead.get(&node).copied().unwrap_or_default();
+        let now = Now::at(Timestamp(nanoseconds(ahead)), self.elapsed);
         let member = self.members.get_mut(&node).expect("the cluster has it");
         let State::Up(replica) = &mut member.state else {
             return Vec::new();
@@ -178,6 +183,13 @@ impl Cluster {
     }
 }
 
+/// The first life of a first node.
+pub(crate) const SEAT: Seat = Seat {
+    seed: 1,
+    id: NodeId::node(1),
+    life: 1,
+};
+
 /// What a cluster is made of, but for its strategies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
@@ -220,6 +232,7 @@ pub(crate) fn config(shape: Shape, replication: Value, repair: &[&str]) -> Confi
                 .expect("options are a table"),
         },
         repair: repair.iter().map(|kind| choice(kind)).collect(),
+        deletion: choice("keep"),
         storage: choice("memory"),
         limits: Limits::default(),
     }

@@ -2,7 +2,7 @@
 //!
 //! What a write may replace is judged by the contexts that clients used, never by a clock.
 
-use crate::harness::tries;
+use crate::harness::{SEAT, tries};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -215,7 +215,7 @@ enum Act {
 
 impl Talk {
     fn held(strategy: &Chosen, acts: &[Act]) -> Result<Self, TestCaseError> {
-        let built = (strategy.entry.build)(&strategy.options, 1, NodeId::node(1));
+        let built = (strategy.entry.build)(&strategy.options, SEAT);
         let mut talk = Self {
             versioning: built.unwrap_or_else(|error| panic!("{}: {error}", strategy.name)),
             keeps_concurrent: strategy.keeps(Promise::KeepsConcurrent),

@@ -1,7 +1,7 @@
 //! Laws of the whole node about what peers send: the core never fails on it.
 
 use crate::SHAPE;
-use crate::harness::{Cluster, config, get, options, put, tries};
+use crate::harness::{Cluster, SEAT, config, get, options, put, tries};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -21,7 +21,7 @@ proptest! {
     #[test]
     fn whatever_peers_send_a_node_goes_on(acts in prop::collection::vec(act(), 0..40)) {
         for entry in versioning::ENTRIES {
-            let clocks = (entry.build)(&options(entry, SHAPE), 1, NodeId::node(1)).expect("the entry builds");
+            let clocks = (entry.build)(&options(entry, SHAPE), SEAT).expect("the entry builds");
             let mut cluster = cluster(entry);
             for (number, act) in (1..).zip(&acts) {
                 let operation = OperationId::new(NodeId::client(1), number);
@@ -88,6 +88,7 @@ impl Damage {
             | Message::Gossip(_)
             | Message::Sweep(_)
             | Message::BulkReply(_)
+            | Message::Collect(_)
             | Message::Forward(_)
             | Message::ForwardReply(_) => return,
         };
@@ -212,6 +213,11 @@ fn message() -> impl Strategy<Value = Message> {
                         versions,
                         digest: operation,
                     }],
+                }),
+                12 => Message::Collect(wire::Collect {
+                    key,
+                    digest: operation,
+                    step: request as i32,
                 }),
                 _ => Message::BulkReply(wire::BulkReply {
                     request,

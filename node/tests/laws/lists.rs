@@ -1,14 +1,14 @@
 //! What holds for every entry whatever its seam: its name, its options, what it refuses.
 
 use crate::SHAPE;
-use crate::harness::options;
+use crate::harness::{SEAT, options};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-use tidemark_node::membership::{self, Seat};
+use tidemark_node::membership;
 use tidemark_node::replica::{self, Choice, Config, Replica};
-use tidemark_node::{partitioner, repair, replication, storage, versioning};
+use tidemark_node::{deletion, partitioner, repair, replication, storage, versioning};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, OptionError, Options};
 
@@ -100,19 +100,19 @@ fn every_entry_builds_a_node_and_names_itself_when_it_refuses() {
 /// If this fails, a strategy has nothing to do, or has it too late: it never comes to its turn.
 #[test]
 fn what_acts_by_itself_asks_for_its_first_turn_at_once() {
-    let seat = Seat {
-        seed: 1,
-        id: NodeId::node(1),
-        life: 1,
-    };
     let at_once = |due: Option<Duration>| due.is_none_or(|due| due.is_zero());
     for entry in membership::ENTRIES {
-        let built = (entry.build)(&options(entry, SHAPE), seat);
+        let built = (entry.build)(&options(entry, SHAPE), SEAT);
+        let built = built.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        assert!(at_once(built.next_timeout()), "{}", entry.name);
+    }
+    for entry in deletion::ENTRIES {
+        let built = (entry.build)(&options(entry, SHAPE), SEAT);
         let built = built.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         assert!(at_once(built.next_timeout()), "{}", entry.name);
     }
     for entry in repair::ENTRIES {
-        let built = (entry.build)(&options(entry, SHAPE), seat);
+        let built = (entry.build)(&options(entry, SHAPE), SEAT);
         let built = built.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         assert!(at_once(built.next_timeout()), "{}", entry.name);
     }
@@ -132,6 +132,7 @@ fn for_each_seam(mut check: impl FnMut(&'static str, &[Listed])) {
     check("membership", &listed(membership::ENTRIES));
     check("replication", &listed(replication::ENTRIES));
     check("repair", &listed(repair::ENTRIES));
+    check("deletion", &listed(deletion::ENTRIES));
     check("storage", &listed(storage::ENTRIES));
 }
 
@@ -159,6 +160,7 @@ fn config() -> Config {
         membership: first(membership::ENTRIES),
         replication: first(replication::ENTRIES),
         repair: vec![first(repair::ENTRIES)],
+        deletion: first(deletion::ENTRIES),
         storage: first(storage::ENTRIES),
         limits: replica::Limits::default(),
     }
@@ -178,6 +180,7 @@ fn choice_of<'a>(config: &'a mut Config, seam: &str) -> &'a mut Choice {
         "membership" => &mut config.membership,
         "replication" => &mut config.replication,
         "repair" => &mut config.repair[0],
+        "deletion" => &mut config.deletion,
         "storage" => &mut config.storage,
         other => panic!("{other} is no seam"),
     }

@@ -272,7 +272,8 @@ takes_no!(
     gossip,
     sweep,
     bulk,
-    bulk_reply
+    bulk_reply,
+    collect
 );
 
 pub(crate) fn put(key: &str, value: &str) -> PutRequest {
