@@ -11,6 +11,7 @@ pub mod plan;
 pub mod prediction;
 pub mod record;
 pub mod request;
+pub mod ring;
 pub mod run;
 pub mod sweep;
 pub mod workload;

@@ -326,7 +326,14 @@ impl Drawn {
             ),
             format!(
                 "partitioner.kind={}",
-                dice.one_of(&["token-ring", "slot-ring"])
+                dice.one_of(&[
+                    "token-ring",
+                    "slot-ring",
+                    "fixed-partitions",
+                    "rendezvous",
+                    "nearest",
+                    "digit-sum",
+                ])
             ),
             format!("storage.kind={storage}"),
             format!("repair={repair}"),

@@ -52,6 +52,57 @@ fn every_class_of_error_has_a_code_of_its_own() {
         (&["plan", "check", &path("text.toml")], 4, "text.toml"),
         (&["plan", "new", &mine], 4, "mine.toml"),
         (&["observe", &path("no-run")], 4, "no-run"),
+        (
+            &[
+                "ring",
+                "show",
+                "quickstart",
+                "--keys",
+                "100",
+                "--plot",
+                &path("ring.svg"),
+            ],
+            0,
+            "",
+        ),
+        (
+            &["ring", "show", "quickstart", "--plot", "ring.pdf"],
+            2,
+            "--plot is ring.pdf; choose a file that ends in .svg or .png",
+        ),
+        (
+            &["ring", "show", "quickstart", "--leave", "5"],
+            2,
+            "--leave is 5, but quickstart has 5 nodes; choose 0 to 4",
+        ),
+        (&["ring", "show", "quickstart", "--join", "0"], 2, "--join"),
+        (
+            &["ring", "compare", "quickstrat"],
+            4,
+            "did you mean quickstart?",
+        ),
+        (
+            &[
+                "ring",
+                "show",
+                "quickstart",
+                "--plot",
+                &path("no-folder/ring.png"),
+            ],
+            4,
+            "no-folder",
+        ),
+        (
+            &[
+                "ring",
+                "show",
+                "quickstart",
+                "--set",
+                "partitioner={ kind = 'fixed-partitions', partitions = 5 }",
+            ],
+            3,
+            "partitions is 5, but 6 nodes need one each",
+        ),
     ] {
         let output = tidemark(arguments);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

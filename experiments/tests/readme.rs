@@ -1,4 +1,5 @@
-//! What the README quotes is what there is: the tables of seams, the conversation by reflection.
+//! What the README quotes is what there is: the tables of seams, the conversation by reflection, the partitioners'
+//! figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,6 +7,7 @@
 )]
 
 use std::fmt::Write as _;
+use std::process::Command;
 use std::sync::Mutex;
 use tidemark::list::seams;
 
@@ -27,6 +29,15 @@ fn the_readme_quotes_the_conversation_by_reflection() {
             transcript.trim_end().to_owned() + "\n"
         ),
     );
+}
+
+/// If this fails, the README compares partitioners by figures that are not theirs: `UPDATE=1 cargo test` rewrites it.
+#[test]
+fn the_readme_compares_partitioners() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command.args(["ring", "compare", "quickstart"]);
+    let comparison = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    quote("ring", &format!("\n```text\n{comparison}```\n\n"));
 }
 
 /// Holds the README to have this text, and no other, between the marks of this name.

@@ -16,6 +16,7 @@ pub mod plot;
 pub mod predict;
 mod ranges;
 pub mod report;
+pub mod ring;
 pub mod rows;
 #[cfg(feature = "service")]
 pub mod service;

@@ -34,7 +34,8 @@ pub enum Promise {
     EveryNodeOwns,
     /// When a node joins, a key's first replica stays or is the joiner; when one leaves, only its keys get another.
     MovesFewOwners,
-    /// When a node joins, nobody else becomes a key's replica; when one leaves, nobody else ceases to be one.
+    /// When a node joins, nobody else becomes a key's replica; when one leaves, nobody else ceases to be one. This is of
+    /// first replicas too.
     MovesFewReplicas,
     /// A node that replaces one has exactly its keys, in its place of every preference list.
     ReplacesInPlace,

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 pub enum Class {
     /// Anything else.
     Other = 1,
+    /// The command line is wrong.
+    Usage = 2,
     /// The plan is wrong.
     Plan = 3,
     /// A plan, a run or a file is not there, or cannot be read or written.

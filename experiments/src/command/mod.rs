@@ -10,6 +10,7 @@ mod observe;
 mod plan;
 mod plan_name;
 mod process;
+mod ring;
 mod run;
 mod shell;
 
@@ -44,6 +45,8 @@ enum Command {
     Shell(shell::Arguments),
     /// Check a plan, show all of it, print its schema, begin a new one.
     Plan(plan::Arguments),
+    /// Say how a plan's partitioner lays keys out, and compare it with the others.
+    Ring(ring::Arguments),
     /// List the built-in plans and the strategies of every seam.
     List,
     /// Print the completions for a shell.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Observe(arguments) => observe::execute(&arguments),
         Command::Cluster(command) => cluster::execute(command),
         Command::Plan(arguments) => plan::execute(&arguments),
+        Command::Ring(arguments) => ring::execute(&arguments),
         Command::Get(arguments) => kv::get(arguments),
         Command::Put(arguments) => kv::put(arguments),
         Command::Delete(arguments) => kv::delete(arguments),

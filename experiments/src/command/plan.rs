@@ -38,20 +38,20 @@ enum Command {
 
 /// A plan, as a run takes it.
 #[derive(clap::Args)]
-struct Which {
+pub(super) struct Which {
     /// A plan file, or the name of a built-in plan (see `tidemark list`).
     #[arg(value_parser = PlanName, hide_possible_values = true)]
-    plan: String,
+    pub(super) plan: String,
     /// What would carry it out: by default what the plan says, or else `real`.
     #[arg(long, value_parser = backends())]
     backend: Option<String>,
     /// Change the plan: `--set replication.r=2`, `--set 'fault[0].at=3s'`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+    pub(super) sets: Vec<String>,
 }
 
 impl Which {
-    fn backend(&self) -> anyhow::Result<String> {
+    pub(super) fn backend(&self) -> anyhow::Result<String> {
         let said = match &self.backend {
             Some(backend) => Some(backend.as_str()),
             None => backend(&self.plan, &self.sets)?,

@@ -32,8 +32,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 struct NearestOptions {
     /// Where all nodes are. Its digits weigh on the shares.
     host: Ipv4Addr,
-    /// The port of n1; n2 has the next, and so on. A first port whose last digit leaves no room for the nodes makes those
-    /// at the carry the ends of lines of their own.
+    /// The port of n1; n2 has the next, and so on. Where a digit carries, more nodes than the first and the last own keys.
     #[schemars(range(min = 1))]
     first_port: u16,
 }

@@ -19,7 +19,6 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     promises: &[
         Promise::PlacesEveryKey,
         Promise::EveryNodeOwns,
-        Promise::MovesFewOwners,
         Promise::MovesFewReplicas,
         Promise::ReplacesInPlace,
     ],

@@ -1,15 +1,17 @@
-//! The plots of a run or a sweep, each as SVG and as PNG; a plot that would show nothing is not made.
+//! The plots of a run, a sweep or a layout, each as SVG and as PNG; a plot that would show nothing is not made.
 
 mod availability;
 mod axis;
 mod cells;
 mod freshness;
 mod latency;
+mod ring;
 mod sheet;
 mod siblings;
 mod staleness;
 
 use crate::figures::Figures;
+use crate::ring::RingFigures;
 use crate::sweep::SweepFigures;
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea as _;
@@ -37,6 +39,12 @@ pub fn render(figures: &Figures) -> Vec<Plot> {
 #[must_use]
 pub fn render_sweep(figures: &SweepFigures) -> Vec<Plot> {
     drawn(SWEEP_KINDS, figures)
+}
+
+/// The plot of a layout, if it has nodes.
+#[must_use]
+pub fn render_ring(figures: &RingFigures) -> Option<Plot> {
+    drawn(RING_KINDS, figures).pop()
 }
 
 fn drawn<F>(kinds: &[Kind<F>], figures: &F) -> Vec<Plot> {
@@ -113,6 +121,7 @@ macro_rules! kinds {
 }
 
 const KINDS: &[Kind<Figures>] = kinds![staleness, availability, freshness, latency, siblings];
+const RING_KINDS: &[Kind<RingFigures>] = kinds![ring];
 const SWEEP_KINDS: &[Kind<SweepFigures>] = &[Kind {
     name: "cells",
     applies: cells::applies,
@@ -127,7 +136,9 @@ const SHARP: u32 = 2;
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::ring::{Movement, NodeShares, Shares};
     use crate::sweep::made;
+    use tidemark_proto::id::NodeId;
 
     #[test]
     fn every_plot_is_a_well_formed_file_of_its_size() {
@@ -172,6 +183,41 @@ mod tests {
         let cell = figures.facts.cells[0].clone();
         figures.facts.cells.extend(std::iter::repeat_n(cell, 64));
         assert_eq!(circles(&figures), None);
+    }
+
+    #[test]
+    fn a_layout_has_three_bars_a_node_or_one_if_there_are_many() {
+        let shares = Shares {
+            first: 0.01,
+            ..Shares::default()
+        };
+        let mut figures = RingFigures {
+            plan: "quickstart".to_owned(),
+            kind: "token-ring".to_owned(),
+            seed: 7,
+            replicas: 3,
+            keys: 1_000,
+            nodes: Vec::new(),
+            max_over_mean: shares,
+            changes: vec![Movement {
+                change: "n6 joins".to_owned(),
+                nodes: 6,
+                moved: 0.2,
+                ideal: 0.1667,
+                copied: 0.17,
+            }],
+        };
+        assert_eq!(render_ring(&figures), None);
+        // The sheet itself and the bar of what moves are two more.
+        for (nodes, bars) in [(5, 3 * 5 + 2), (100, 100 + 2)] {
+            let node = |number| NodeShares {
+                node: NodeId::node(number),
+                shares,
+            };
+            figures.nodes = (1..=nodes).map(node).collect();
+            let svg = render_ring(&figures).expect("it has nodes").svg;
+            assert_eq!(svg.matches("<rect").count(), bars);
+        }
     }
 
     #[test]
