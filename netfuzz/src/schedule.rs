@@ -217,6 +217,7 @@ impl Network {
                 from: rule.period.from,
                 until: rule.period.until,
                 about: rule.about(),
+                series: None,
             })
             .collect()
     }

@@ -28,7 +28,8 @@
 //! `direction` (request, response) · `k` · `size_bytes` · `verdict` (delivered, lost, duplicated, answered, reset) · `intended_ns` the
 //! delay asked for · `achieved_ns` the delay had · `rules` that touched it, joined by `+` · `faulty` (a fault's rule among them).
 //!
-//! **`faults.csv`**: `name` · `kind` · `from_ns` · `until_ns` · `about` whom it concerns.
+//! **`faults.csv`**: `name` · `kind` · `from_ns` · `until_ns` · `about` whom it concerns · `series_from_ns` and `series_until_ns`
+//! of a fault that comes again and again: from when to when it does.
 //!
 //! **`upkeep.csv`**: what nodes did for the cluster's sake. `at_ns` · `node` · `chore` (believes-up, suspects, hint-kept, swept, …; see
 //! [`Chore`](tidemark_proto::event::Chore)) · `peer` it is about · `operation` and `key` it is about, if any · `count` the chore says of what ·
@@ -106,7 +107,15 @@ const COLUMNS: [&[&str]; FILES.len()] = [
         "rules",
         "faulty",
     ],
-    &["name", "kind", "from_ns", "until_ns", "about"],
+    &[
+        "name",
+        "kind",
+        "from_ns",
+        "until_ns",
+        "about",
+        "series_from_ns",
+        "series_until_ns",
+    ],
     &[
         "at_ns",
         "node",

@@ -1,6 +1,7 @@
 //! The measured time, cut into phases wherever a fault began or ended.
 
 use crate::tally::BLOCK;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tidemark_proto::event::{Event, FaultSpan, Milestone};
 
@@ -54,7 +55,10 @@ impl Phases {
         let inside = |cut: &Duration| {
             *cut > self.started() && self.healed.is_none_or(|healed| *cut < healed)
         };
-        let edges = self.spans.iter().flat_map(|span| [span.from, span.until]);
+        let edges = self.spans.iter().flat_map(|span| {
+            let (from, until) = span.extent();
+            [from, until]
+        });
         self.cuts = edges.filter(inside).collect();
         self.cuts.sort_unstable();
         self.cuts.dedup();
@@ -116,17 +120,18 @@ impl Phases {
 
     /// What the phase that begins at `from` is called, and whether a fault is in force.
     fn name(&self, from: Duration) -> (String, bool) {
-        let in_force = self
-            .spans
-            .iter()
-            .filter(|span| span.from <= from && from < span.until);
+        let in_force = self.spans.iter().filter(|span| {
+            let (begin, end) = span.extent();
+            begin <= from && from < end
+        });
         let mut names: Vec<&str> = in_force.map(|span| span.name.as_str()).collect();
-        names.dedup();
+        let mut told = BTreeSet::new();
+        names.retain(|name| told.insert(*name));
         if !names.is_empty() {
             return (names.join(" + "), true);
         }
-        let over = self.spans.iter().filter(|span| span.until <= from);
-        match over.max_by_key(|span| span.until) {
+        let over = self.spans.iter().filter(|span| span.extent().1 <= from);
+        match over.max_by_key(|span| span.extent().1) {
             Some(last) => (format!("after {}", last.name), false),
             None => ("quiet".to_owned(), false),
         }
@@ -144,6 +149,7 @@ mod tests {
             from: Duration::from_secs(from),
             until: Duration::from_secs(until),
             about: String::new(),
+            series: None,
         }))
     }
 

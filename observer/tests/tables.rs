@@ -114,8 +114,11 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn fault()(name in text(), kind in text(), from in time(), until in time(), about in text()) -> FaultSpan {
-        FaultSpan { name, kind, from, until, about }
+    fn fault()(
+        name in text(), kind in text(), from in time(), until in time(), about in text(),
+        series in option::of((time(), time())),
+    ) -> FaultSpan {
+        FaultSpan { name, kind, from, until, about, series }
     }
 }
 
@@ -130,13 +133,6 @@ prop_compose! {
 
 fn event() -> impl Strategy<Value = Event> {
     let message = || (time(), id(), node(), node(), method());
-    let changes = vec![
-        MachineChange::Started,
-        MachineChange::Crashed,
-        MachineChange::Restarted,
-        MachineChange::RestartedEmpty,
-        MachineChange::Died,
-    ];
     let milestones = vec![
         Milestone::Started,
         Milestone::Healed,
@@ -179,11 +175,8 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         passage().prop_map(|it| Event::Fate(Box::new(it))),
         fault().prop_map(|it| Event::Fault(Box::new(it))),
-        (time(), node(), select(changes)).prop_map(|(at, node, change)| Event::Machine {
-            at,
-            node,
-            change
-        }),
+        (time(), node(), select(MachineChange::ALL.to_vec()))
+            .prop_map(|(at, node, change)| Event::Machine { at, node, change }),
         (time(), select(milestones)).prop_map(|(at, milestone)| Event::Milestone { at, milestone }),
     ]
 }
@@ -258,6 +251,7 @@ fn a_fault_that_is_written_down_when_it_ends_comes_when_it_began() {
             from: Duration::from_secs(from),
             until: Duration::from_secs(until),
             about: String::new(),
+            series: None,
         }))
     };
     let events: Vec<Event> = (0..100).map(|s| received(1_000 * s)).collect();

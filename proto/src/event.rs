@@ -429,6 +429,16 @@ pub struct FaultSpan {
     pub until: Duration,
     /// Whom it concerns, in words.
     pub about: String,
+    /// Of a fault that comes again and again: from when to when it does.
+    pub series: Option<(Duration, Duration)>,
+}
+
+impl FaultSpan {
+    /// From when to when it was in force, or the series that it is one of.
+    #[must_use]
+    pub fn extent(&self) -> (Duration, Duration) {
+        self.series.unwrap_or((self.from, self.until))
+    }
 }
 
 /// How a machine's state changed.
@@ -439,12 +449,75 @@ pub enum MachineChange {
     Started,
     /// The plan killed it; what storage does not keep is gone.
     Crashed,
-    /// It was started again after a crash, with what its storage had kept.
+    /// The plan took its power; what was not synced is gone too.
+    LostPower,
+    /// The plan killed it and emptied its disk.
+    Wiped,
+    /// It was started again, with what its storage had kept: it tells at once what that is.
     Restarted,
-    /// It was started again after a crash, and its storage had kept nothing.
+    /// It was started again, and its storage had kept nothing.
     RestartedEmpty,
     /// It died, and the plan had not asked for it.
     Died,
+    /// It was stopped where it stood; what comes to it waits.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// Its wall clock is wrong from now on.
+    ClockSkewed,
+    /// Its wall clock is right again.
+    ClockMended,
+    /// Its syncs take longer from now on.
+    SyncSlowed,
+    /// Its syncs take their own time again.
+    SyncMended,
+    /// Its disk takes nothing more.
+    DiskFilled,
+    /// Its disk takes what comes again.
+    DiskFreed,
+}
+
+impl MachineChange {
+    /// Every change.
+    pub const ALL: [Self; 15] = [
+        Self::Started,
+        Self::Crashed,
+        Self::LostPower,
+        Self::Wiped,
+        Self::Restarted,
+        Self::RestartedEmpty,
+        Self::Died,
+        Self::Paused,
+        Self::Resumed,
+        Self::ClockSkewed,
+        Self::ClockMended,
+        Self::SyncSlowed,
+        Self::SyncMended,
+        Self::DiskFilled,
+        Self::DiskFreed,
+    ];
+
+    /// The kind of the machine fault that strikes so, if one does.
+    #[must_use]
+    pub fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Crashed => Some("crash"),
+            Self::LostPower => Some("power_loss"),
+            Self::Wiped => Some("wipe"),
+            Self::Paused => Some("pause"),
+            Self::ClockSkewed => Some("clock"),
+            Self::SyncSlowed => Some("slow_sync"),
+            Self::DiskFilled => Some("disk_full"),
+            Self::Started
+            | Self::Restarted
+            | Self::RestartedEmpty
+            | Self::Died
+            | Self::Resumed
+            | Self::ClockMended
+            | Self::SyncMended
+            | Self::DiskFreed => None,
+        }
+    }
 }
 
 /// How far a run has come.

@@ -10,6 +10,7 @@ pub mod id;
 pub mod message;
 pub mod registry;
 pub mod seen;
+pub mod skew;
 pub mod span;
 pub mod time;
 

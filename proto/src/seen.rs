@@ -352,6 +352,10 @@ impl From<&FaultSpan> for wire::SeenFault {
             from_ns: nanoseconds(span.from),
             until_ns: nanoseconds(span.until),
             about: span.about.clone(),
+            series: span.series.map(|(from, until)| wire::SeenSeries {
+                from_ns: nanoseconds(from),
+                until_ns: nanoseconds(until),
+            }),
         }
     }
 }
@@ -364,6 +368,13 @@ impl From<wire::SeenFault> for FaultSpan {
             from: Duration::from_nanos(seen.from_ns),
             until: Duration::from_nanos(seen.until_ns),
             about: seen.about,
+            series: seen.series.map(|series| {
+                let wire::SeenSeries { from_ns, until_ns } = series;
+                (
+                    Duration::from_nanos(from_ns),
+                    Duration::from_nanos(until_ns),
+                )
+            }),
         }
     }
 }
@@ -567,13 +578,15 @@ mod tests {
     }
 
     fn fault() -> impl Strategy<Value = FaultSpan> {
-        (".{0,9}", ".{0,9}", time(), time(), ".{0,9}").prop_map(
-            |(name, kind, from, until, about)| FaultSpan {
+        let series = option::of((time(), time()));
+        (".{0,9}", ".{0,9}", time(), time(), ".{0,9}", series).prop_map(
+            |(name, kind, from, until, about, series)| FaultSpan {
                 name,
                 kind,
                 from,
                 until,
                 about,
+                series,
             },
         )
     }
@@ -597,13 +610,7 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         let message = || (time(), operation_id(), node(), node(), method());
-        let change = select(vec![
-            MachineChange::Started,
-            MachineChange::Crashed,
-            MachineChange::Restarted,
-            MachineChange::RestartedEmpty,
-            MachineChange::Died,
-        ]);
+        let change = select(MachineChange::ALL.to_vec());
         let milestone = select(vec![
             Milestone::Started,
             Milestone::Healed,

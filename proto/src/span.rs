@@ -59,6 +59,23 @@ pub struct SpanError {
     why: &'static str,
 }
 
+impl SpanError {
+    /// The same, of the whole text that this was a part of.
+    pub(crate) fn of(self, text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..self
+        }
+    }
+
+    pub(crate) fn too_long(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            why: ": it is too long",
+        }
+    }
+}
+
 impl FromStr for Span {
     type Err = SpanError;
 

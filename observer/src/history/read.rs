@@ -59,6 +59,10 @@ fn span(row: &Row) -> Result<Event, HistoryError> {
         from: row.time("from_ns")?,
         until: row.time("until_ns")?,
         about: row.text("about")?.to_owned(),
+        series: match row.maybe("series_from_ns")?.map(Duration::from_nanos) {
+            Some(from) => Some((from, row.time("series_until_ns")?)),
+            None => None,
+        },
     })))
 }
 

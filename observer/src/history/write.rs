@@ -202,6 +202,8 @@ impl<W: Write> Table<W> {
             &Nanoseconds(span.from),
             &Nanoseconds(span.until),
             &span.about,
+            &Maybe(&span.series.map(|(from, _)| Nanoseconds(from))),
+            &Maybe(&span.series.map(|(_, until)| Nanoseconds(until))),
         ])
     }
 

@@ -68,13 +68,13 @@ impl Metric for Exposure {
                     self.load.insert(operation.id, place.phase);
                 }
             }
-            Event::Machine {
-                at,
-                change: MachineChange::Crashed,
-                ..
-            } => {
+            Event::Machine { at, node, change } => {
+                let Some(kind) = change.fault() else { return };
                 let spans = seen.phases.spans().iter();
-                for span in spans.filter(|span| is_machines(span) && in_force(span, *at)) {
+                let strikes = |span: &&FaultSpan| {
+                    span.kind == kind && in_force(span, *at) && concerns(span, *node)
+                };
+                for span in spans.filter(strikes) {
                     self.fault(span).machines += 1;
                 }
             }
@@ -109,9 +109,10 @@ impl Metric for Exposure {
         };
         let nothing = Touched::default();
         let fault = |span: &FaultSpan| {
+            let (from, until) = span.extent();
             let touched = self
                 .faults
-                .get(&(span.from, span.name.clone()))
+                .get(&(span.extent().0, span.name.clone()))
                 .unwrap_or(&nothing);
             let of_load = touched
                 .operations
@@ -122,8 +123,8 @@ impl Metric for Exposure {
                 name: span.name.clone(),
                 kind: span.kind.clone(),
                 about: span.about.clone(),
-                from_s: span.from.as_secs_f64(),
-                until_s: span.until.as_secs_f64(),
+                from_s: from.as_secs_f64(),
+                until_s: until.as_secs_f64(),
                 messages: any.clone(),
                 operations: known(Detail::All, of_load.count() as u64),
                 machines: touched.machines,
@@ -134,6 +135,8 @@ impl Metric for Exposure {
                 },
             }
         };
+        let mut told = BTreeSet::new();
+        let first = |span: &&FaultSpan| span.series.is_none() || told.insert(&span.name);
         Exposed {
             whole: touches(whole, operations.iter().sum()),
             phases: messages
@@ -141,7 +144,7 @@ impl Metric for Exposure {
                 .zip(operations)
                 .map(|(messages, operations)| touches(messages, operations))
                 .collect(),
-            faults: run.faults.iter().map(fault).collect(),
+            faults: run.faults.iter().filter(first).map(fault).collect(),
         }
     }
 }
@@ -177,18 +180,24 @@ impl Exposure {
 
     fn fault(&mut self, span: &FaultSpan) -> &mut Touched {
         self.faults
-            .entry((span.from, span.name.clone()))
+            .entry((span.extent().0, span.name.clone()))
             .or_default()
     }
 }
 
 /// Whether a fault is done to a machine, not to messages.
 fn is_machines(span: &FaultSpan) -> bool {
-    MACHINE_FAULTS.contains(&span.kind.as_str())
+    let mut kinds = MachineChange::ALL
+        .into_iter()
+        .filter_map(MachineChange::fault);
+    kinds.any(|kind| kind == span.kind)
+}
+
+/// Whether a node is among those whom a machine fault names.
+fn concerns(span: &FaultSpan, node: NodeId) -> bool {
+    span.about.split(", ").any(|name| name == node.to_string())
 }
 
 fn in_force(span: &FaultSpan, at: Duration) -> bool {
     span.from <= at && at <= span.until
 }
-
-const MACHINE_FAULTS: [&str; 1] = ["crash"];

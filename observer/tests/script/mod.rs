@@ -100,6 +100,7 @@ impl Script {
                     from: ms(from),
                     until: ms(until),
                     about: String::new(),
+                    series: None,
                 }))
             }
             [word @ ("crashed" | "restarted-empty"), at, node] => Event::Machine {
