@@ -8,6 +8,7 @@ pub mod coordinator;
 mod dated_set;
 pub mod deletion;
 pub mod dot_set;
+pub mod durability;
 pub mod membership;
 mod object;
 pub mod partitioner;
@@ -16,6 +17,7 @@ pub mod repair;
 pub mod replica;
 pub mod replication;
 pub mod request;
+pub mod sealed;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod storage;

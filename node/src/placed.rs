@@ -92,3 +92,15 @@ pub fn records(
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
+
+/// Puts something, or nothing, under a name in place of what was there, and gives that back.
+pub fn write_record(
+    table: &mut BTreeMap<Bytes, Bytes>,
+    name: &[u8],
+    value: Option<Bytes>,
+) -> Option<Bytes> {
+    match value {
+        Some(value) => table.insert(Bytes::copy_from_slice(name), value),
+        None => table.remove(name),
+    }
+}

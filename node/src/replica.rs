@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::deletion::{self, Deletion};
+use crate::durability::{Due, Durability, Sync};
 use crate::membership::{self, Membership, Seat};
 use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::{Message, Method};
-use tidemark_proto::registry::{Entry, OptionError, Options, UnknownKind, find};
+use tidemark_proto::registry::{Entry, OptionError, Options, Promise, UnknownKind, find};
 use tidemark_proto::time::Now;
 use tidemark_proto::wire;
 
@@ -168,6 +169,8 @@ pub struct Replica {
     /// N: how many nodes hold a key.
     replicas: usize,
     storage: Box<dyn Storage>,
+    /// When what the kernel has is to be on the disk.
+    sync_due: Option<Duration>,
     /// What the repairs have not heard yet; empty between inputs.
     news: Vec<News>,
     follows_stores: bool,
@@ -231,6 +234,7 @@ impl Replica {
             blocks_reads: repairs.iter().any(|repair| repair.blocks_reads()),
             repairs,
             storage,
+            sync_due: None,
             news: Vec::new(),
         })
     }
@@ -321,6 +325,7 @@ impl Replica {
             self.replication.next_timeout(),
             self.membership.next_timeout(),
             self.deletion.next_timeout(),
+            self.sync_due,
         ]
         .into_iter()
         .chain(repairs)
@@ -328,17 +333,48 @@ impl Replica {
         .min()
     }
 
-    /// Whether something was stored since the last [`Replica::sync`].
+    /// Whether what claims durability may leave only after the end of the batch.
     #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.storage.is_dirty()
+    pub fn holds_back(&self) -> bool {
+        self.storage.is_dirty() && self.storage.durability().sync != Sync::Off
     }
 
-    /// Makes durable what was stored; until then no acknowledgement, reply or read answer may leave.
+    /// What the end of a batch has to do now.
+    #[must_use]
+    pub fn due(&self, now: Duration) -> Due {
+        let is_dirty = self.storage.is_dirty();
+        match self.storage.durability().sync {
+            Sync::Batch if is_dirty => Due::Sync,
+            Sync::Interval if self.sync_due.is_some_and(|due| due <= now) => Due::Sync,
+            Sync::Interval | Sync::Off if is_dirty => Due::Commit,
+            Sync::Batch | Sync::Interval | Sync::Off => Due::Nothing,
+        }
+    }
+
+    /// Makes what was written as durable as it is to be before acknowledgements, replies and read answers leave.
     ///
     /// # Errors
     /// The storage has failed: they may never leave.
+    pub fn end_batch(&mut self, now: Duration) -> Result<(), Failed> {
+        match self.due(now) {
+            Due::Nothing => Ok(()),
+            Due::Sync => self.sync(),
+            Due::Commit => {
+                let Durability { sync, interval } = self.storage.durability();
+                if sync == Sync::Interval {
+                    self.sync_due.get_or_insert(now + interval);
+                }
+                self.storage.commit()
+            }
+        }
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// The storage has failed.
     pub fn sync(&mut self) -> Result<(), Failed> {
+        self.sync_due = None;
         self.storage.sync()
     }
 
@@ -347,6 +383,18 @@ impl Replica {
     pub fn crash(mut self) -> (Box<dyn Storage>, Kept) {
         let kept = self.storage.crash();
         (self.storage, kept)
+    }
+
+    /// The machine loses power: what its storage keeps through that is left.
+    #[must_use]
+    pub fn power_loss(mut self) -> (Box<dyn Storage>, Kept) {
+        let kept = self.storage.power_loss();
+        (self.storage, kept)
+    }
+
+    /// What this node holds, for what a machine does to its disk.
+    pub fn disk(&mut self) -> &mut dyn Storage {
+        &mut *self.storage
     }
 
     /// What this node holds.
@@ -399,6 +447,23 @@ fn keep() -> Choice {
         kind: "keep".to_owned(),
         options: Options::new(),
     }
+}
+
+/// The storage of a simulated node: every engine that keeps what it holds through a crash is served by the model of one.
+///
+/// # Errors
+/// As [`Replica::new`].
+pub fn simulated_storage(config: &Config, id: NodeId) -> Result<Box<dyn Storage>, ConfigError> {
+    let choice = &config.storage;
+    let entry = find("storage", crate::storage::ENTRIES, &choice.kind)?;
+    if !entry.promises.contains(&Promise::SurvivesCrash) {
+        return storage(config, id, None);
+    }
+    crate::storage::modelled(&choice.options).map_err(|error| ConfigError::Options {
+        seam: "storage",
+        kind: choice.kind.clone(),
+        error,
+    })
 }
 
 fn build<B: Copy, T>(

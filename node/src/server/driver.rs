@@ -3,6 +3,7 @@
 use super::Reporter;
 use super::outbox::Delivery;
 use super::queue::Queue;
+use crate::durability::{BATCH, claims_durability};
 use crate::replica::{Input, Output, Replica};
 use crate::request::{Code, Refusal, Reply, Request, Ticket};
 use crate::storage::Failed;
@@ -13,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::{NodeId, OperationId};
-use tidemark_proto::message::{Message, Method};
+use tidemark_proto::message::Message;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, yield_now};
@@ -103,7 +104,7 @@ impl Driver {
                 Some(due) => thread::park_timeout(due - now),
             }
         }
-        Ok(())
+        self.replica.sync()
     }
 
     fn handle(&mut self, batch: &mut Vec<Order>) -> Result<(), Failed> {
@@ -124,9 +125,7 @@ impl Driver {
         }
         self.ring();
         let handled = self.reporter.clock.elapsed();
-        if self.replica.is_dirty() {
-            self.replica.sync()?;
-        }
+        self.replica.end_batch(handled)?;
         for output in std::mem::take(&mut self.held) {
             self.release(output);
         }
@@ -153,7 +152,7 @@ impl Driver {
             });
         }
         for output in self.replica.handle(now, input) {
-            if self.replica.is_dirty() && claims_durability(&output) {
+            if self.replica.holds_back() && claims_durability(&output) {
                 self.held.push(output);
             } else {
                 self.release(output);
@@ -260,35 +259,6 @@ impl Drop for Bell {
     }
 }
 
-/// Whether an output may mean to somebody that what was stored is durable. Requests to peers and notes do not.
-fn claims_durability(output: &Output) -> bool {
-    match output {
-        Output::Reply(..) => true,
-        Output::Note(_) => false,
-        Output::Send(_, message) => match message.method() {
-            Method::Store
-            | Method::Fetch
-            | Method::Forward
-            | Method::Repair
-            | Method::Handoff
-            | Method::Gossip
-            | Method::Bulk => false,
-            Method::StoreReply
-            | Method::FetchReply
-            | Method::ForwardReply
-            | Method::HandoffReply
-            | Method::Sweep
-            | Method::BulkReply
-            | Method::Collect
-            | Method::Get
-            | Method::Put
-            | Method::Delete => true,
-        },
-    }
-}
-
-/// Inputs handled between two syncs, at most. Fewer: more syncs; more: the first of them waits longer for the last.
-const BATCH: usize = 128;
 /// A batch that takes longer is noted.
 const SLOW: Duration = Duration::from_millis(50);
 

@@ -1,7 +1,8 @@
 //! A table in memory: fast, and gone with its process.
 
 use super::{Build, Damage, Failed, Full, Kept, Storage};
-use crate::placed::{Placed, records};
+use crate::durability::Durability;
+use crate::placed::{Placed, records, write_record};
 use crate::versioning::Versions;
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -56,10 +57,7 @@ impl Storage for Memory {
     }
 
     fn write_record(&mut self, name: &[u8], value: Option<Bytes>) -> Result<(), Full> {
-        match value {
-            Some(value) => self.records.insert(Bytes::copy_from_slice(name), value),
-            None => self.records.remove(name),
-        };
+        write_record(&mut self.records, name, value);
         Ok(())
     }
 
@@ -67,8 +65,16 @@ impl Storage for Memory {
         records(&self.records, prefix, after, limit)
     }
 
+    fn durability(&self) -> Durability {
+        Durability::default()
+    }
+
     fn is_dirty(&self) -> bool {
         false
+    }
+
+    fn commit(&mut self) -> Result<(), Failed> {
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<(), Failed> {

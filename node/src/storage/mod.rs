@@ -1,10 +1,14 @@
 //! Where versions rest: the seam of storage engines.
 
+#[cfg(feature = "lsm")]
+mod lsm;
 mod memory;
 mod model;
 
 pub use crate::placed::place;
+pub use model::modelled;
 
+use crate::durability::Durability;
 use crate::versioning::Versions;
 use bytes::Bytes;
 use std::ops::RangeInclusive;
@@ -42,13 +46,22 @@ pub trait Storage: Send {
     /// At most `limit` records whose names begin so, in the order of their names; those behind `after`.
     fn records(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<(Bytes, Bytes)>;
 
-    /// Whether something was written since the last sync.
+    /// How durable it is asked to be.
+    fn durability(&self) -> Durability;
+
+    /// Whether something was written that the engine was not given yet.
     fn is_dirty(&self) -> bool;
 
-    /// Makes all that was written durable, as far as this engine can: all of it or, if it fails, none.
+    /// Gives the engine all that was written, as one: what the kernel has, a crash leaves there.
     ///
     /// # Errors
-    /// The engine is broken; nothing that was written since the last sync may be acknowledged.
+    /// The engine is broken; nothing that was written since the last time may be acknowledged.
+    fn commit(&mut self) -> Result<(), Failed>;
+
+    /// The same, and on to the disk.
+    ///
+    /// # Errors
+    /// As [`Storage::commit`].
     fn sync(&mut self) -> Result<(), Failed>;
 
     /// The process dies: what the engine does not keep through that is gone.
@@ -56,6 +69,14 @@ pub trait Storage: Send {
 
     /// The machine loses power: what was not synced is gone too.
     fn power_loss(&mut self) -> Kept;
+
+    /// From now on the disk takes no more than so many bytes; none: as many as the options say. Only a model can do it.
+    fn limit(&mut self, _bytes: Option<u64>) {}
+
+    /// Flips a bit of what rests under a key, and tells whether anything does. Only a model can do it.
+    fn damage(&mut self, _key: &[u8], _bit: u64) -> bool {
+        false
+    }
 }
 
 /// What is held of a key does not match its checksum: it is told, never returned.
@@ -86,4 +107,9 @@ pub enum Kept {
 pub type Build = fn(&Options, NodeId, Option<&Path>) -> Result<Box<dyn Storage>, OptionError>;
 
 /// Every storage engine.
-pub const ENTRIES: &[Entry<Build>] = &[memory::ENTRY, model::ENTRY];
+pub const ENTRIES: &[Entry<Build>] = &[
+    memory::ENTRY,
+    #[cfg(feature = "lsm")]
+    lsm::ENTRY,
+    model::ENTRY,
+];

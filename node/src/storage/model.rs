@@ -1,9 +1,11 @@
-//! A durable engine as the simulator models it: what was stored survives a crash, what was synced a power loss.
+//! A durable engine as the simulator models it: a crash leaves what the kernel was given, a power loss what was synced.
 //!
-//! Like a file written through the page cache: a write reaches the kernel at once and the disk at the next sync.
+//! It keeps the same bytes as an engine on a disk, so that a flipped bit is found in the same way.
 
 use super::{Build, Damage, Failed, Full, Kept, Storage};
-use crate::placed::{Placed, records};
+use crate::durability::{Durability, Sync, default_interval};
+use crate::placed::{Placed, records, write_record};
+use crate::sealed;
 use crate::versioning::Versions;
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -12,7 +14,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Entry, Options, Promise, parse, resolve, schema};
+use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve, schema};
+use tidemark_proto::span::Span;
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -22,39 +25,120 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     resolve: resolve::<ModelOptions>,
     schema: schema::<ModelOptions>,
     build: |options: &Options, _: NodeId, _: Option<&Path>| {
-        let ModelOptions {} = parse(options)?;
-        Ok(Box::new(Model::default()))
+        Ok(Box::new(Model::new(parse(options)?)?))
     },
 };
 
-/// It has no options.
+/// How durable it is, and how much it holds.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ModelOptions {}
+struct ModelOptions {
+    /// What an acknowledgement waits for.
+    #[serde(default)]
+    sync: Sync,
+    /// How long a write may wait for the disk with sync = "interval". Short: many syncs; long: more is lost with the power.
+    #[serde(default = "default_interval")]
+    interval: Span,
+    /// How many bytes of keys, versions and records fit; absent: any number. Too few: writes are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capacity: Option<u64>,
+}
 
-#[derive(Default)]
+/// The model of an engine with these options, of which it takes those that it has too.
+///
+/// # Errors
+/// One of them is wrong.
+pub fn modelled(options: &Options) -> Result<Box<dyn Storage>, OptionError> {
+    let mut options = options.clone();
+    options.retain(|name, _| ["sync", "interval", "capacity"].contains(&name.as_str()));
+    Ok(Box::new(Model::new(parse(&options)?)?))
+}
+
 struct Model {
-    keys: Placed<Versions>,
+    durability: Durability,
+    capacity: Option<u64>,
+    /// In place of the capacity.
+    limit: Option<u64>,
+    keys: Placed<Bytes>,
     records: BTreeMap<Bytes, Bytes>,
+    /// Bytes of keys, names and what is under them.
+    used: u64,
+    /// Written, and not given to the kernel yet.
+    staged: Undo,
+    /// Given to the kernel, and not on the disk yet.
     unsynced: Undo,
 }
 
 /// What was there before, of all that was written since.
 #[derive(Default)]
 struct Undo {
-    keys: BTreeMap<Bytes, Option<Versions>>,
+    keys: BTreeMap<Bytes, Option<Bytes>>,
     records: BTreeMap<Bytes, Option<Bytes>>,
+}
+
+impl Model {
+    fn new(options: ModelOptions) -> Result<Self, OptionError> {
+        let ModelOptions {
+            sync,
+            interval,
+            capacity,
+        } = options;
+        Ok(Self {
+            durability: Durability::new(sync, interval)?,
+            capacity,
+            limit: None,
+            keys: Placed::default(),
+            records: BTreeMap::new(),
+            used: 0,
+            staged: Undo::default(),
+            unsynced: Undo::default(),
+        })
+    }
+
+    /// Whether something fits in place of something else; what takes less room always does.
+    fn fits(&self, name: &[u8], old: Option<&Bytes>, new: Option<&Bytes>) -> Result<(), Full> {
+        let used = self.used + size(name, new) - size(name, old);
+        match self.limit.or(self.capacity) {
+            Some(most) if used > most && used > self.used => Err(Full),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn put_key(&mut self, key: &Bytes, value: Option<Bytes>) -> Option<Bytes> {
+        self.used += size(key, value.as_ref());
+        let old = self.keys.replace(key, value);
+        self.used -= size(key, old.as_ref());
+        old
+    }
+
+    fn put_record(&mut self, name: &[u8], value: Option<Bytes>) -> Option<Bytes> {
+        self.used += size(name, value.as_ref());
+        let old = write_record(&mut self.records, name, value);
+        self.used -= size(name, old.as_ref());
+        old
+    }
+
+    fn undo(&mut self, Undo { keys, records }: Undo) {
+        for (key, old) in keys {
+            self.put_key(&key, old);
+        }
+        for (name, old) in records {
+            self.put_record(&name, old);
+        }
+    }
 }
 
 impl Storage for Model {
     fn load(&self, key: &[u8]) -> Result<Versions, Damage> {
-        Ok(self.keys.get(key).cloned().unwrap_or_default())
+        let sealed = self.keys.get(key);
+        sealed.map_or(Ok(Versions::new()), |sealed| sealed::open(key, sealed))
     }
 
     fn store(&mut self, key: &Bytes, versions: Versions) -> Result<(), Full> {
-        let versions = Some(versions).filter(|versions| !versions.is_empty());
-        let old = self.keys.replace(key, versions);
-        self.unsynced.keys.entry(key.clone()).or_insert(old);
+        let sealed = sealed::seal(key, versions);
+        self.fits(key, self.keys.get(key), sealed.as_ref())?;
+        let old = self.put_key(key, sealed);
+        self.staged.keys.entry(key.clone()).or_insert(old);
         Ok(())
     }
 
@@ -67,9 +151,10 @@ impl Storage for Model {
     }
 
     fn write_record(&mut self, name: &[u8], value: Option<Bytes>) -> Result<(), Full> {
+        self.fits(name, self.records.get(name), value.as_ref())?;
+        let old = self.put_record(name, value);
         let name = Bytes::copy_from_slice(name);
-        let old = write(&mut self.records, &name, value);
-        self.unsynced.records.entry(name).or_insert(old);
+        self.staged.records.entry(name).or_insert(old);
         Ok(())
     }
 
@@ -77,38 +162,62 @@ impl Storage for Model {
         records(&self.records, prefix, after, limit)
     }
 
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn is_dirty(&self) -> bool {
-        !self.unsynced.keys.is_empty() || !self.unsynced.records.is_empty()
+        !self.staged.keys.is_empty() || !self.staged.records.is_empty()
+    }
+
+    fn commit(&mut self) -> Result<(), Failed> {
+        let Undo { keys, records } = std::mem::take(&mut self.staged);
+        for (key, old) in keys {
+            self.unsynced.keys.entry(key).or_insert(old);
+        }
+        for (name, old) in records {
+            self.unsynced.records.entry(name).or_insert(old);
+        }
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<(), Failed> {
+        self.staged = Undo::default();
         self.unsynced = Undo::default();
         Ok(())
     }
 
     fn crash(&mut self) -> Kept {
+        let staged = std::mem::take(&mut self.staged);
+        self.undo(staged);
         Kept::Everything
     }
 
     fn power_loss(&mut self) -> Kept {
-        let Undo { keys, records } = std::mem::take(&mut self.unsynced);
-        for (key, old) in keys {
-            self.keys.replace(&key, old);
-        }
-        for (name, old) in records {
-            write(&mut self.records, &name, old);
-        }
+        self.crash();
+        let unsynced = std::mem::take(&mut self.unsynced);
+        self.undo(unsynced);
         Kept::Everything
+    }
+
+    fn limit(&mut self, bytes: Option<u64>) {
+        self.limit = bytes;
+    }
+
+    fn damage(&mut self, key: &[u8], bit: u64) -> bool {
+        let key = Bytes::copy_from_slice(key);
+        let Some(sealed) = self.keys.get(&key) else {
+            return false;
+        };
+        let mut flipped = sealed.to_vec();
+        let bit = bit % (flipped.len() as u64 * 8);
+        flipped[(bit / 8) as usize] ^= 1 << (bit % 8);
+        self.keys.replace(&key, Some(flipped.into()));
+        true
     }
 }
 
-fn write(
-    records: &mut BTreeMap<Bytes, Bytes>,
-    name: &Bytes,
-    value: Option<Bytes>,
-) -> Option<Bytes> {
-    match value {
-        Some(value) => records.insert(name.clone(), value),
-        None => records.remove(name),
-    }
+/// The room that something takes under a name.
+fn size(name: &[u8], value: Option<&Bytes>) -> u64 {
+    value.map_or(0, |value| (name.len() + value.len()) as u64)
 }

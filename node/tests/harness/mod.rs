@@ -94,9 +94,7 @@ impl Cluster {
             return Vec::new();
         };
         let outputs = replica.handle(now, input);
-        if replica.is_dirty() {
-            replica.sync().expect("the engine works");
-        }
+        replica.end_batch(self.elapsed).expect("the engine works");
         for output in &outputs {
             if let Output::Send(to, message) = output {
                 self.bag.push(Parcel {
