@@ -127,8 +127,8 @@ impl Context<'_> {
         })
     }
 
-    /// Holds what versioning makes of versions that came and those held of a key. Damage is only for a repair to mend: any other writer has not heard from
-    /// the peers what was lost.
+    /// Holds what versioning makes of versions that came and those held of a key. Damage is only for a repair to mend:
+    /// any other writer has not heard from the peers what was lost.
     ///
     /// # Errors
     /// They cannot be held; the reason is noted.

@@ -75,7 +75,7 @@ pub struct Config {
     /// How replicas are made equal again.
     pub repair: Vec<Choice>,
     /// What becomes of tombstones.
-    #[serde(default = "keep")]
+    #[serde(default = "deletion::by_default")]
     pub deletion: Choice,
     /// Where versions rest.
     pub storage: Choice,
@@ -439,14 +439,6 @@ pub fn storage(
     build("storage", crate::storage::ENTRIES, choice, |build| {
         build(&choice.options, id, folder)
     })
-}
-
-/// The deletion strategy of who says nothing of it.
-fn keep() -> Choice {
-    Choice {
-        kind: "keep".to_owned(),
-        options: Options::new(),
-    }
 }
 
 /// The storage of a simulated node: every engine that keeps what it holds through a crash is served by the model of one.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidemark_node::chance;
 use tidemark_node::partitioner::{self, Partitioner, Roster};
-use tidemark_node::replica::Output;
+use tidemark_node::replica::{Choice, Output};
 use tidemark_node::request::{Answer, Reply, Request};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
@@ -328,6 +328,67 @@ fn what_is_no_context_is_refused() {
     }
 }
 
+/// §4.4: "when the number of (node, counter) pairs in the vector clock reaches a threshold […], the oldest pair is removed
+/// from the clock". If this fails, clocks grow with every coordinator that a key ever had.
+#[test]
+fn the_oldest_pairs_leave_a_long_clock() {
+    let options = json!({
+        "prune": "writes", "small_vclock": 0, "big_vclock": 2, "young_vclock": "0s",
+    });
+    let mut cluster = cluster_with("vector", options, 4);
+    let mut context = Bytes::new();
+    for (number, expected) in (1..).zip(["n1:1", "n1:1 n2:1", "n2:1 n3:1", "n3:1 n4:1"]) {
+        cluster.wait(Duration::from_secs(1));
+        let write = put(operation(number), "key", "value", context);
+        ask(&mut cluster, NodeId::node(number as u16), write);
+        let read = ask(
+            &mut cluster,
+            NodeId::node(1),
+            get(operation(100 + number), "key", None),
+        );
+        assert_eq!(clock(&read), expected);
+        context = read.context;
+    }
+}
+
+/// Preguiça et al. 2012, §2 and §6: clients that take turns on one server, each with the context that it read before the
+/// other's put, make a sibling a put with one version vector per server; dotted version vectors keep what is concurrent,
+/// and no more. If this fails, `vector` does not show the explosion, or `dotted` does not cure it.
+#[test]
+fn siblings_explode_with_vectors_and_do_not_with_dots() {
+    let most_siblings = |kind| {
+        let mut cluster = cluster_with(kind, json!({}), 1);
+        let node = NodeId::node(1);
+        let mut seen = [Bytes::new(), Bytes::new()];
+        let mut most = 0;
+        for number in 1..=100 {
+            let mine = number as usize % 2;
+            let write = put(
+                operation(2 * number),
+                "key",
+                &number.to_string(),
+                seen[mine].clone(),
+            );
+            ask(&mut cluster, node, write);
+            // It reads after its own put, and before the other's.
+            let read = ask(
+                &mut cluster,
+                node,
+                get(operation(2 * number + 1), "key", None),
+            );
+            most = read.versions.len().max(most);
+            assert!(
+                values(&read).contains(&number.to_string()),
+                "an unseen write is gone"
+            );
+            seen[mine] = read.context;
+        }
+        most
+    };
+    assert_eq!(most_siblings("dotted"), 2);
+    assert!((99..=101).contains(&most_siblings("vector")));
+}
+
 /// §4.5: "if at least W−1 nodes respond then the write is considered successful". If this fails, a write is
 /// acknowledged too early or too late.
 #[test]
@@ -626,6 +687,24 @@ fn moved(before: &[NodeId], after: &[NodeId]) -> f64 {
 /// Within half a percent, which is what the figures are rounded to, and more than four standard errors.
 fn check_share(share: f64, expected: f64) {
     assert!((share - expected).abs() < 0.005, "{share}, not {expected}");
+}
+
+/// A cluster with another versioning strategy, in which every node holds every key.
+fn cluster_with(kind: &str, options: serde_json::Value, nodes: u16) -> Cluster {
+    let n = nodes.into();
+    let shape = Shape {
+        nodes,
+        gateways: 0,
+        n,
+        r: n,
+        w: n,
+    };
+    let mut config = config(shape, json!({}), &[]);
+    config.versioning = Choice {
+        kind: kind.to_owned(),
+        options: options.as_object().cloned().expect("options are a table"),
+    };
+    Cluster::new(config)
 }
 
 fn token_ring(seed: u64, nodes: u16, tokens: u32) -> Box<dyn Partitioner> {

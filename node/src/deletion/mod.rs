@@ -12,6 +12,7 @@ use crate::context::{Context, digest};
 use crate::membership::Seat;
 use crate::partitioner::PreferenceList;
 use crate::repair::FinishedRead;
+use crate::replica::Choice;
 use crate::versioning::Versions;
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -175,6 +176,14 @@ impl Rounds {
         self.over += u64::from(self.after.is_none());
         let tombstone = |key| Tombstone::of(key, &context.storage.load(key).unwrap_or_default());
         keys.iter().filter_map(tombstone).collect()
+    }
+}
+
+/// The strategy of who says nothing of it.
+pub(crate) fn by_default() -> Choice {
+    Choice {
+        kind: keep::ENTRY.name.to_owned(),
+        options: Options::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod harness;
 
 mod clocks;
+mod collecting;
 mod hearing;
 mod lists;
 mod placing;
