@@ -1,6 +1,7 @@
 //! Everything that a strategy may see and touch while it handles one input.
 
 use crate::deletion::Tombstone;
+use crate::hints::{Hint, Hints, Overflow};
 use crate::repair::{Change, FinishedRead, News};
 use crate::replica::{Limits, Output};
 use crate::request::{Code, Refusal, Reply, Ticket};
@@ -13,6 +14,7 @@ use tidemark_proto::event::{Chore, Event, Stored, Upkeep};
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::time::Now;
+use tidemark_proto::wire::StoredVersion;
 use xxhash_rust::xxh3::Xxh3;
 
 /// One node's seams and outbox, lent for the time of one input.
@@ -31,6 +33,10 @@ pub struct Context<'a> {
     pub view: &'a mut View,
     /// What this node holds.
     pub storage: &'a mut dyn Storage,
+    /// What it keeps in other nodes' places.
+    pub hints: &'a mut Hints,
+    /// The requests of clients that it coordinates at present.
+    pub in_flight: usize,
     pub(crate) outputs: &'a mut Vec<Output>,
     /// What the repair strategies have not heard yet.
     pub(crate) news: &'a mut Vec<News>,
@@ -127,6 +133,67 @@ impl Context<'_> {
         })
     }
 
+    /// What this node knows of a key: what it holds, and what it keeps for others.
+    ///
+    /// # Errors
+    /// As [`Context::load`].
+    pub fn known(&mut self, key: &[u8], operation: OperationId) -> Result<Versions, Refusal> {
+        let held = self.load(key, operation)?;
+        let join = |known, hint: &Hint| self.versioning.sync(&known, &hint.versions);
+        Ok(self.hints.of_key(key).fold(held, join))
+    }
+    /// Keeps versions of a key for another node until that can be reached.
+    ///
+    /// # Errors
+    /// There is no room for them, or nobody would deliver them; the reason is noted.
+    pub fn keep_hint(
+        &mut self,
+        replica: NodeId,
+        key: &Bytes,
+        versions: &Versions,
+        operation: OperationId,
+    ) -> Result<(), Refusal> {
+        let Some(limits) = self.hints.limits() else {
+            let message = format!("{} keeps no hints: no repair delivers them", self.id);
+            return self.refusal(operation, Code::FailedPrecondition, message);
+        };
+        let old = self.hints.get(replica, key);
+        let versions = match old {
+            Some(old) => self.versioning.sync(&old.versions, versions),
+            None => versions.clone(),
+        };
+        let hint = Hint {
+            versions,
+            operation,
+            since: old.map_or(self.now.elapsed, |old| old.since),
+        };
+        let bytes = bytes_of(key, &hint.versions);
+        let has_room = self.hints.has_room(replica, key, &hint);
+        if !has_room && limits.overflow == Overflow::Refuse {
+            let (hints, most) = (self.hints.len(), limits.bytes);
+            let message = format!(
+                "{} keeps {hints} hints; at most {} of {most} bytes",
+                self.id, limits.hints
+            );
+            return self.refusal(operation, Code::ResourceExhausted, message);
+        }
+        let mut chore = Chore::HintDropped;
+        if has_room {
+            if let Err(Full) = self.hints.keep(self.storage, replica, key, hint) {
+                return self.refusal(operation, Code::ResourceExhausted, self.is_full());
+            }
+            self.news.push(News::HintKept(replica));
+            chore = Chore::HintKept;
+        }
+        let count = self.hints.len() as u64;
+        self.note_chore(chore, replica, |note| {
+            note.operation = operation;
+            note.key = key.clone();
+            note.count = count;
+            note.bytes = bytes;
+        });
+        Ok(())
+    }
     /// Holds what versioning makes of versions that came and those held of a key. Damage is only for a repair to mend:
     /// any other writer has not heard from the peers what was lost.
     ///
@@ -183,9 +250,7 @@ impl Context<'_> {
         });
         let removed = !self.keeps_tombstones && Tombstone::of(key, &versions).is_some();
         if let Err(Full) = self.storage.store(key, versions) {
-            let message = format!("the disk of {} is full", self.id);
-            self.refuse(operation, message.clone());
-            return Err(Refusal::new(Code::ResourceExhausted, message));
+            return self.refusal(operation, Code::ResourceExhausted, self.is_full());
         }
         self.outputs
             .push(Output::Note(Event::Stored(Box::new(stored))));
@@ -210,6 +275,21 @@ impl Context<'_> {
         });
         Ok(())
     }
+
+    fn is_full(&self) -> String {
+        format!("the disk of {} is full", self.id)
+    }
+
+    /// A refusal, and a note of it.
+    fn refusal(
+        &mut self,
+        operation: OperationId,
+        code: Code,
+        message: String,
+    ) -> Result<(), Refusal> {
+        self.refuse(operation, message.clone());
+        Err(Refusal::new(code, message))
+    }
 }
 
 /// A hash of versions, clocks included: replicas are equal exactly if theirs are.
@@ -228,10 +308,18 @@ pub fn digest(versions: &Versions) -> u64 {
     hash.digest()
 }
 
+/// How many bytes a key and its versions take, clocks included.
+#[must_use]
+pub fn bytes_of(key: &[u8], versions: &Versions) -> u64 {
+    let bytes = |version: &StoredVersion| {
+        version.clock.len() + version.value.as_ref().map_or(0, Bytes::len)
+    };
+    (key.len() + versions.iter().map(bytes).sum::<usize>()) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidemark_proto::wire::StoredVersion;
 
     /// If this fails, replicas that differ pass for equal, and convergence is measured too early.
     #[test]

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::deletion::{self, Deletion};
 use crate::durability::{Due, Durability, Sync};
+use crate::hints::Hints;
 use crate::membership::{self, Membership, Seat};
 use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
@@ -171,6 +172,7 @@ pub struct Replica {
     storage: Box<dyn Storage>,
     /// When what the kernel has is to be on the disk.
     sync_due: Option<Duration>,
+    hints: Hints,
     /// What the repairs have not heard yet; empty between inputs.
     news: Vec<News>,
     follows_stores: bool,
@@ -232,6 +234,10 @@ impl Replica {
             replicas: config.replicas(),
             follows_stores: repairs.iter().any(|repair| repair.follows_stores()),
             blocks_reads: repairs.iter().any(|repair| repair.blocks_reads()),
+            hints: Hints::new(
+                repairs.iter().find_map(|repair| repair.hint_limits()),
+                &*storage,
+            ),
             repairs,
             storage,
             sync_due: None,
@@ -251,6 +257,8 @@ impl Replica {
             versioning: &mut *self.versioning,
             view: &mut self.view,
             storage: &mut *self.storage,
+            hints: &mut self.hints,
+            in_flight: self.replication.in_flight(),
             outputs: &mut outputs,
             news: &mut self.news,
             follows_stores: self.follows_stores,
@@ -491,7 +499,11 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
     match message {
         Message::Store(store) => {
             if context.versioning.accepts_versions(&store.versions) {
-                let held = context.hold(&store.key, &store.versions, operation, Method::Store);
+                let (key, versions) = (&store.key, &store.versions);
+                let held = match hinted(context, store.hint_for) {
+                    Some(replica) => context.keep_hint(replica, key, versions, operation),
+                    None => context.hold(key, versions, operation, Method::Store),
+                };
                 let reply = wire::StoreReply {
                     request: store.request,
                     operation: store.operation,
@@ -528,7 +540,7 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
             Left::Nothing
         }
         Message::Fetch(fetch) => {
-            let held = context.load(&fetch.key, operation);
+            let held = context.known(&fetch.key, operation);
             let (versions, refusal) = match held {
                 Ok(versions) => (versions, None),
                 Err(refusal) => (Versions::new(), Some(refusal.into())),
@@ -556,6 +568,12 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
             Left::Repair(message)
         }
     }
+}
+
+/// In whose place versions are kept; none: they are held as this node's own, also where nobody would deliver them.
+fn hinted(context: &Context<'_>, hint_for: Option<u32>) -> Option<NodeId> {
+    let replica = NodeId::from_bits(u16::try_from(hint_for?).ok()?);
+    (replica != context.id && context.hints.limits().is_some()).then_some(replica)
 }
 
 /// How often the repairs hear what has come of what they did; two would do, since a repair stores and no more.

@@ -4,7 +4,7 @@
 //! A block is commands, `----` and what came of them. The commands:
 //!
 //! - `cluster nodes=3 gateways=1 n=3 r=1 w=2 coordinator=any timeout=500ms repair=read`: what is written out is the
-//!   default; `requests`, `siblings`, `warn_siblings` and `counters` set limits, `repair=none` runs none;
+//!   default; `requests`, `siblings`, `warn_siblings` and `counters` set limits, `repair=none` runs none, `repair=read+hint` both;
 //!   `versioning=vector deletion=keep` choose those, and `deletion.pace.every=5s` sets an option of theirs.
 //! - `c1 put x a via n1`, `c1 get x via n1`, `c1 delete x via n1`; then, as wanted, `seen=c1.1` (the context of that
 //!   operation's answer), `quorum=2`, `timeout=100ms`, `siblings` (answer them), `unnamed` (no operation is sent).
@@ -17,6 +17,7 @@ mod harness;
 use bytes::Bytes;
 use harness::{Cluster, Parcel, SEAT, Shape, config};
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -29,6 +30,7 @@ use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::Message;
 use tidemark_proto::registry::{Options, find};
 use tidemark_proto::span::Span;
+use tidemark_proto::wire::{self, sweep::Body};
 
 /// If this fails, nodes say something else to each other or to clients than was reviewed; the diff shows what.
 #[test]
@@ -109,8 +111,11 @@ impl Stage {
             "timeout": option(words, "timeout").unwrap_or("500ms"),
         });
         let repair = option(words, "repair").unwrap_or("read");
-        let repairs: &[&str] = if repair == "none" { &[] } else { &[repair] };
-        let mut config = config(shape, replication, repairs);
+        let repairs: Vec<_> = repair
+            .split('+')
+            .filter(|repair| *repair != "none")
+            .collect();
+        let mut config = config(shape, replication, &repairs);
         config.versioning = choice(words, "versioning", config.versioning);
         config.deletion = choice(words, "deletion", config.deletion);
         config.limits.requests = number("requests", 1_000).into();
@@ -311,6 +316,18 @@ impl Stage {
         }
     }
 
+    fn sweep(&self, sweep: &wire::Sweep) -> String {
+        let body = match &sweep.body {
+            Some(Body::Hashes(m)) => format!("hashes of {:?} on level {}", m.nodes, m.level),
+            Some(Body::Differing(m)) => format!("{:?} differ", m.nodes),
+            Some(Body::Keys(m)) => format!("{} keys of leaves {:?}", m.keys.len(), m.leaves),
+            Some(Body::Missing(m)) => format!("{} of {} are missing", m.keys.len(), m.compared),
+            Some(Body::Value(m)) => self.object(&m.key, &m.versions),
+            None => "nothing".to_owned(),
+        };
+        format!("step {}: {body}", sweep.step)
+    }
+
     fn message(&self, message: &Message) -> String {
         let (method, operation) = (message.method(), message.operation());
         let (request, body) = match message {
@@ -336,22 +353,19 @@ impl Stage {
             Message::Handoff(m) => (m.request, self.object(&m.key, &m.versions)),
             Message::HandoffReply(m) => (m.request, String::new()),
             Message::Gossip(m) => (0, format!("{} bytes", m.body.len())),
-            Message::Sweep(m) => {
-                let (hashes, keys) = (m.hashes.len(), m.keys.len());
-                let body = format!(
-                    "step {} level {}: {hashes} hashes {keys} keys",
-                    m.step, m.level
-                );
-                (m.exchange, body)
-            }
-            Message::Bulk(m) => {
+            Message::Sweep(m) => (m.exchange, self.sweep(m)),
+            Message::Bulk(m) => (m.request, format!("behind {}", key_or_nothing(&m.after))),
+            Message::BulkReply(m) => {
                 let keys = m
                     .keys
                     .iter()
                     .map(|key| self.object(&key.key, &key.versions));
-                (m.request, keys.collect::<Vec<_>>().join(" · "))
+                let keys = keys.collect::<Vec<_>>().join(" · ");
+                (
+                    m.request,
+                    format!("{keys} through {}", key_or_nothing(&m.through)),
+                )
             }
-            Message::BulkReply(m) => (m.request, format!("wants {}", m.wanted.len())),
             Message::Collect(m) => {
                 let key = String::from_utf8_lossy(&m.key);
                 (0, format!("{key} {}", m.step().as_str_name()))
@@ -508,4 +522,9 @@ fn first_difference<'a>(a: &'a str, b: &'a str) -> Option<(usize, (&'a str, &'a 
         .zip(b.lines().chain(end()))
         .take(lines);
     (1..).zip(pairs).find(|(_, (a, b))| a != b)
+}
+
+fn key_or_nothing(key: &Option<Bytes>) -> Cow<'_, str> {
+    key.as_ref()
+        .map_or("nothing".into(), |key| String::from_utf8_lossy(key))
 }

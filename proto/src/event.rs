@@ -252,7 +252,7 @@ pub struct Stored {
     pub at: Duration,
     /// The replica.
     pub node: NodeId,
-    /// The operation that changed it (for a repair: the read that found it behind).
+    /// The operation that changed it (for a repair: the read that found it behind; none: it was no read).
     pub operation: OperationId,
     /// What brought the change: `Put` and `Delete` are the coordinator's own write.
     pub method: Method,
@@ -295,7 +295,8 @@ pub enum Chore {
     Suspects,
     /// It believes from now on that the peer is down.
     BelievesDown,
-    /// It keeps a write of the key in the peer's place; the count is that of all hints it keeps.
+    /// It keeps a write of the key in the peer's place. Of this and of what becomes of hints, the count is that of all
+    /// hints that it keeps then.
     HintKept,
     /// A hint has gone home to the peer.
     HintDelivered,

@@ -137,9 +137,9 @@ classes! {
     Gossip(wire::Gossip) serves |_| 0;
     /// Two nodes compare what they hold.
     Sweep(Box<wire::Sweep>) serves |_| 0;
-    /// Keys move to a node that is to hold them.
+    /// A node asks for keys that it is to hold.
     Bulk(wire::Bulk) serves |_| 0;
-    /// They have arrived.
+    /// They come.
     BulkReply(wire::BulkReply) serves |_| 0;
     /// Replicas agree that a tombstone may go.
     Collect(wire::Collect) serves |_| 0;

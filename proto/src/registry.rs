@@ -51,6 +51,10 @@ pub enum Promise {
     FreshWhenQuorumsOverlap,
     /// A key that was read while all its replicas answered is equal on all of them afterwards.
     RepairsWhatIsRead,
+    /// What a node keeps in another's place is held by that, once both are up for a while.
+    DeliversHints,
+    /// All replicas of all keys are equal, once all nodes are up for a while and nobody writes; then no key is sent any more.
+    Converges,
     /// What was synced survives a crash of the process.
     SurvivesCrash,
 }
@@ -80,6 +84,10 @@ impl Promise {
             }
             Self::RepairsWhatIsRead => {
                 "a key read while all its replicas answer is equal on all of them afterwards"
+            }
+            Self::DeliversHints => "a hint reaches its node once both are up for a while",
+            Self::Converges => {
+                "replicas are equal once all are up for a while and nobody writes; then no key is sent"
             }
             Self::SurvivesCrash => "what was synced survives a crash of the process",
         }

@@ -191,6 +191,12 @@ impl Coordinator {
         }
     }
 
+    /// How many requests are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
     /// When the next request in flight is overdue.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {

@@ -62,7 +62,7 @@ impl Read {
             context.send(*node, Message::Fetch(fetch));
         }
         if self.header.replicas.contains(&context.id) {
-            let held = context.load(&self.header.key, self.header.operation);
+            let held = context.known(&self.header.key, self.header.operation);
             return self.heard(context, context.id, held);
         }
         Step::default()

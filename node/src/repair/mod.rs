@@ -1,8 +1,12 @@
 //! How replicas are made equal again: the seam of repair strategies. A node may run several.
 
+mod hint;
+mod pull;
 mod read;
+mod sweep;
 
 use crate::context::Context;
+use crate::hints::HintLimits;
 use crate::membership::Seat;
 use crate::versioning::Versions;
 use crate::view::Belief;
@@ -40,6 +44,11 @@ pub trait Repair: Send {
         false
     }
 
+    /// How many hints the node shall keep for it to deliver; none: it delivers none.
+    fn hint_limits(&self) -> Option<HintLimits> {
+        None
+    }
+
     /// Whether it wants to hear of every [`News::Stored`].
     fn follows_stores(&self) -> bool {
         false
@@ -53,6 +62,8 @@ pub enum News {
     ReadFinished(FinishedRead),
     /// What this node holds of a key is no longer what it was; only told to who follows stores.
     Stored(Change),
+    /// This node keeps one hint more for that node.
+    HintKept(NodeId),
     /// What this node believes of another is no longer what it was.
     Believed(NodeId, Belief),
 }
@@ -85,4 +96,4 @@ pub struct Change {
 pub type Build = fn(&Options, Seat) -> Result<Box<dyn Repair>, OptionError>;
 
 /// Every repair strategy.
-pub const ENTRIES: &[Entry<Build>] = &[read::ENTRY];
+pub const ENTRIES: &[Entry<Build>] = &[read::ENTRY, hint::ENTRY, sweep::ENTRY, pull::ENTRY];

@@ -11,6 +11,9 @@ use tidemark_proto::registry::{Entry, OptionError, Options};
 
 /// A way of coordinating requests.
 pub trait Replication: Send {
+    /// How many requests it has in flight.
+    fn in_flight(&self) -> usize;
+
     /// A client asks.
     fn request(&mut self, context: &mut Context<'_>, ticket: Ticket, request: Request);
 

@@ -62,6 +62,10 @@ struct Strict {
 }
 
 impl Replication for Strict {
+    fn in_flight(&self) -> usize {
+        self.coordinator.in_flight()
+    }
+
     fn request(&mut self, context: &mut Context<'_>, ticket: Ticket, request: Request) {
         let route = self.route(context, &request.key);
         let coordinator = match self.options.coordinator {

@@ -211,17 +211,13 @@ pub(crate) fn config(shape: Shape, replication: Value, repair: &[&str]) -> Confi
     for (name, value) in [("n", n), ("r", r), ("w", w)] {
         replication[name] = json!(value);
     }
-    let choice = |kind: &str| Choice {
-        kind: kind.to_owned(),
-        options: Options::new(),
-    };
     Config {
         seed: 1,
         nodes: (1..=nodes).map(NodeId::node).collect(),
         gateways: (1..=gateways).map(NodeId::gateway).collect(),
-        partitioner: choice("token-ring"),
-        versioning: choice("vector"),
-        membership: choice("fixed"),
+        partitioner: choice_of("token-ring"),
+        versioning: choice_of("vector"),
+        membership: choice_of("fixed"),
         replication: Choice {
             kind: "strict".to_owned(),
             options: replication
@@ -229,10 +225,18 @@ pub(crate) fn config(shape: Shape, replication: Value, repair: &[&str]) -> Confi
                 .cloned()
                 .expect("options are a table"),
         },
-        repair: repair.iter().map(|kind| choice(kind)).collect(),
-        deletion: choice("keep"),
-        storage: choice("memory"),
+        repair: repair.iter().map(|kind| choice_of(kind)).collect(),
+        deletion: choice_of("keep"),
+        storage: choice_of("memory"),
         limits: Limits::default(),
+    }
+}
+
+/// A strategy with its defaults.
+pub(crate) fn choice_of(kind: &str) -> Choice {
+    Choice {
+        kind: kind.to_owned(),
+        options: Options::new(),
     }
 }
 

@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
 use std::time::Duration;
+use tidemark_node::repair;
 use tidemark_node::replica::{Choice, Input};
 use tidemark_node::versioning::{self, Versions};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Message;
 use tidemark_proto::registry::Entry;
-use tidemark_proto::wire;
+use tidemark_proto::wire::{self, sweep::Body};
 
 proptest! {
     #![proptest_config(tries())]
@@ -78,17 +79,20 @@ impl Damage {
             Message::FetchReply(reply) => &mut reply.versions,
             Message::Repair(repair) => &mut repair.versions,
             Message::Handoff(hint) => &mut hint.versions,
-            Message::Bulk(bulk) => match bulk.keys.first_mut() {
+            Message::BulkReply(reply) => match reply.keys.first_mut() {
                 Some(key) => &mut key.versions,
                 None => return,
+            },
+            Message::Sweep(sweep) => match &mut sweep.body {
+                Some(Body::Value(value)) => &mut value.versions,
+                Some(_) | None => return,
             },
             Message::StoreReply(_)
             | Message::Fetch(_)
             | Message::HandoffReply(_)
             | Message::Gossip(_)
-            | Message::Sweep(_)
-            | Message::BulkReply(_)
             | Message::Collect(_)
+            | Message::Bulk(_)
             | Message::Forward(_)
             | Message::ForwardReply(_) => return,
         };
@@ -194,25 +198,15 @@ fn message() -> impl Strategy<Value = Message> {
                 9 => Message::Gossip(wire::Gossip { body: key }),
                 10 => Message::Sweep(Box::new(wire::Sweep {
                     exchange: request,
-                    replicas: vec![1, 2, u32::MAX],
-                    level: request as u32,
-                    hashes: vec![wire::SweepHash {
-                        place: request as u32,
-                        hash: operation,
-                    }],
-                    keys: vec![wire::SweepKey {
-                        key,
-                        digest: operation,
-                    }],
                     step: request as u32,
+                    replicas: vec![1, 2, (request % 5) as u32 * 0x4001],
+                    body: sweep(request, key, versions),
                 })),
                 11 => Message::Bulk(wire::Bulk {
                     request,
-                    keys: vec![wire::BulkKey {
-                        key,
-                        versions,
-                        digest: operation,
-                    }],
+                    after: Some(key),
+                    limit: request as u32,
+                    successor: false,
                 }),
                 12 => Message::Collect(wire::Collect {
                     key,
@@ -221,11 +215,43 @@ fn message() -> impl Strategy<Value = Message> {
                 }),
                 _ => Message::BulkReply(wire::BulkReply {
                     request,
-                    wanted: vec![key],
+                    keys: vec![wire::BulkKey {
+                        key: key.clone(),
+                        versions,
+                    }],
+                    through: Some(key),
                 }),
             }
         },
     )
+}
+
+fn sweep(number: u64, key: Bytes, versions: Versions) -> Option<Body> {
+    let nodes = vec![number as u32, (number >> 32) as u32, 1];
+    Some(match number % 6 {
+        0 => Body::Hashes(wire::SweepHashes {
+            level: number as u32,
+            hashes: vec![number; nodes.len()],
+            nodes,
+        }),
+        1 => Body::Differing(wire::SweepDiffering { nodes }),
+        2 => Body::Keys(wire::SweepKeys {
+            leaves: nodes,
+            after: Some(key.clone()),
+            through: Some(key.clone()),
+            keys: vec![wire::SweepKey {
+                key,
+                digest: number,
+            }],
+        }),
+        3 => Body::Missing(wire::SweepMissing {
+            keys: vec![key.clone()],
+            compared: number,
+            through: Some(key),
+        }),
+        4 => Body::Value(wire::SweepValue { key, versions }),
+        _ => return None,
+    })
 }
 
 fn junk() -> impl Strategy<Value = u8> {
@@ -233,7 +259,8 @@ fn junk() -> impl Strategy<Value = u8> {
 }
 
 fn cluster(entry: &Entry<versioning::Build>) -> Cluster {
-    let mut config = config(SHAPE, json!({}), &["read"]);
+    let repairs: Vec<_> = repair::ENTRIES.iter().map(|entry| entry.name).collect();
+    let mut config = config(SHAPE, json!({}), &repairs);
     config.versioning = Choice {
         kind: entry.name.to_owned(),
         options: options(entry, SHAPE),

@@ -5,6 +5,7 @@ mod harness;
 
 mod clocks;
 mod collecting;
+mod healing;
 mod hearing;
 mod lists;
 mod placing;
