@@ -9,7 +9,7 @@ use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
 use crate::request::{Reply, Request, Ticket};
-use crate::storage::{Failed, Kept, Storage};
+use crate::storage::{Failed, Kept, Storage, modelled};
 use crate::versioning::{self, Versioning, Versions};
 use crate::view::View;
 use bytes::Bytes;
@@ -459,7 +459,8 @@ pub fn simulated_storage(config: &Config, id: NodeId) -> Result<Box<dyn Storage>
     if !entry.promises.contains(&Promise::SurvivesCrash) {
         return storage(config, id, None);
     }
-    crate::storage::modelled(&choice.options).map_err(|error| ConfigError::Options {
+    let built = (entry.resolve)(&choice.options).and_then(|options| modelled(&options));
+    built.map_err(|error| ConfigError::Options {
         seam: "storage",
         kind: choice.kind.clone(),
         error,

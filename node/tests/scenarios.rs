@@ -5,11 +5,12 @@
 //!
 //! - `cluster nodes=3 gateways=1 n=3 r=1 w=2 coordinator=any timeout=500ms repair=read`: what is written out is the
 //!   default; `requests`, `siblings`, `warn_siblings` and `counters` set limits, `repair=none` runs none, `repair=read+hint` both;
-//!   `versioning=vector deletion=keep` choose those, and `deletion.pace.every=5s` sets an option of theirs.
+//!   `versioning=vector deletion=keep storage=memory` choose those, and `deletion.pace.every=5s` sets an option of theirs.
 //! - `c1 put x a via n1`, `c1 get x via n1`, `c1 delete x via n1`; then, as wanted, `seen=c1.1` (the context of that
 //!   operation's answer), `quorum=2`, `timeout=100ms`, `siblings` (answer them), `unnamed` (no operation is sent).
 //! - `deliver all` (until nothing is on its way); `deliver`, `drop` or `duplicate` with `n1->n2`, `*->n2`, a method,
 //!   an operation, or several of these: the messages on their way that fit.
+//! - `disk n2 full`, `disk n2 free`, `disk n2 flips x` (a bit of what it holds of x).
 //! - `ahead n1 1s` (its wall clock, from now on); `tick 500ms`; `crash n2`, `restart n2`; `where x` (its preference list), `show x` (what its replicas hold).
 
 mod harness;
@@ -118,6 +119,7 @@ impl Stage {
         let mut config = config(shape, replication, &repairs);
         config.versioning = choice(words, "versioning", config.versioning);
         config.deletion = choice(words, "deletion", config.deletion);
+        config.storage = choice(words, "storage", config.storage);
         config.limits.requests = number("requests", 1_000).into();
         config.limits.siblings = number("siblings", 1_000).into();
         config.limits.warn_siblings = number("warn_siblings", 1_000).into();
@@ -194,6 +196,20 @@ impl Stage {
                 };
                 self.said.push(format!("{node} dies and keeps {kept}"));
             }
+            ["disk", node, "full"] => {
+                self.cluster.disk(parse(node)).limit(Some(0));
+                self.said.push(format!("the disk of {node} is full"));
+            }
+            ["disk", node, "free"] => {
+                self.cluster.disk(parse(node)).limit(None);
+                self.said.push(format!("the disk of {node} has room"));
+            }
+            ["disk", node, "flips", key] => {
+                let is_there = self.cluster.disk(parse(node)).damage(key.as_bytes(), 100);
+                assert!(is_there, "{node} holds nothing of {key}");
+                self.said
+                    .push(format!("a bit of what {node} holds of {key} flips"));
+            }
             ["restart", node] => {
                 let life = self.cluster.restart(parse(node));
                 self.said.push(format!("{node} begins its life {life}"));
@@ -204,7 +220,8 @@ impl Stage {
             }
             ["show", key] => {
                 for node in self.cluster.replicas(key, self.n) {
-                    let held = self.versions(&self.cluster.held(node, key));
+                    let held = self.cluster.held(node, key);
+                    let held = held.map_or_else(|damage| damage.to_string(), |v| self.versions(&v));
                     self.said.push(format!("{node}: {held}"));
                 }
             }
@@ -332,8 +349,11 @@ impl Stage {
         let (method, operation) = (message.method(), message.operation());
         let (request, body) = match message {
             Message::Store(m) => (m.request, self.object(&m.key, &m.versions)),
-            Message::StoreReply(m) => (m.request, String::new()),
+            Message::StoreReply(m) => (m.request, refusal(m.refusal.as_ref())),
             Message::Fetch(m) => (m.request, String::from_utf8_lossy(&m.key).into_owned()),
+            Message::FetchReply(m) if m.refusal.is_some() => {
+                (m.request, refusal(m.refusal.as_ref()))
+            }
             Message::FetchReply(m) => (m.request, self.versions(&m.versions)),
             Message::Forward(m) => {
                 let request = m.call.clone().map(Request::from);
@@ -502,6 +522,13 @@ fn clock(entries: &[(Actor, u64)]) -> String {
         .map(|(actor, counter)| format!("{actor}:{counter}"))
         .collect();
     format!("{{{}}}", entries.join(" "))
+}
+
+/// What a replica's answer refuses.
+fn refusal(refusal: Option<&wire::Refusal>) -> String {
+    refusal.map_or_else(String::new, |refusal| {
+        format!("refused: {}", refusal.message)
+    })
 }
 
 fn list(things: &[impl std::fmt::Display]) -> String {

@@ -58,6 +58,7 @@ impl System {
                     .collect(),
                 epoch_ns,
                 reporting: None,
+                data: None,
             })))?;
         }
         let nodes = started.into_iter().map(|(_, _, process)| process).collect();

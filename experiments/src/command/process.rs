@@ -51,6 +51,9 @@ pub(super) struct Node {
     /// The observer to report to.
     #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
     observer: Option<SocketAddr>,
+    /// The folder in which its storage keeps its data, if the plan's storage is on disk; it is of this node alone.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -91,6 +94,7 @@ pub(super) fn node(node: Node) -> anyhow::Result<ExitCode> {
         links: links(&plan, id, &node.peers)?,
         epoch_ns: EPOCH_NS,
         reporting: reporting(node.observer, format!("{id}~{life}"), &plan),
+        data: node.data,
     };
     serve(async {
         let (listener, address) = bind(node.deployed.listen).await?;

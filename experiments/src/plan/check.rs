@@ -7,7 +7,7 @@ use crate::client::{MoveAfter, Route};
 use crate::workload;
 use serde_json::Value;
 use tidemark_netfuzz::{Network, Part};
-use tidemark_node::replica::{Choice, ConfigError, Replica, storage};
+use tidemark_node::replica::{Choice, ConfigError, Replica, simulated_storage};
 use tidemark_node::{
     deletion, membership, partitioner, repair, replication, storage as storages, versioning,
 };
@@ -54,7 +54,7 @@ fn strategies(plan: &Plan) -> Vec<PlanError> {
     let config = plan.config();
     let id = NodeId::node(1);
     let built =
-        storage(&config, id, None).and_then(|storage| Replica::new(&config, id, 1, storage));
+        simulated_storage(&config, id).and_then(|storage| Replica::new(&config, id, 1, storage));
     match built {
         Err(ConfigError::Options { seam, kind, error }) => {
             let repair = plan.repair.iter().position(|choice| choice.kind == kind);

@@ -117,6 +117,9 @@ pub struct SimOptions {
     /// How long a node is busy with one message; absent: no time at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Distribution>,
+    /// How long a sync of a disk takes; what comes meanwhile is one batch. Absent: no time at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_latency: Option<Distribution>,
 }
 
 /// Something that goes wrong: a table with `crash` is of a machine, any other of the network.
@@ -183,6 +186,7 @@ impl Plan {
             &mut self.replication,
             &mut self.versioning,
             &mut self.deletion,
+            &mut self.storage,
             &mut self.membership,
             &mut self.workload,
         ];

@@ -16,6 +16,7 @@ use queue::Queue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub links: BTreeMap<NodeId, String>,
     /// The run's clock.
     pub clock: Clock,
+    /// A folder of its own, for storage on disk.
+    pub data: Option<PathBuf>,
 }
 
 /// Takes what a node notes; must be cheap and never wait.
@@ -94,9 +97,15 @@ pub async fn serve(
         life,
         links,
         clock,
+        data,
     } = settings;
     let reporter = Reporter { id, clock, note };
-    let replica = Replica::new(&config, id, life, replica::storage(&config, id, None)?)?;
+    let replica = Replica::new(
+        &config,
+        id,
+        life,
+        replica::storage(&config, id, data.as_deref())?,
+    )?;
     let mut lanes = JoinSet::new();
     let outgoing = Links::open(&links, &config, &reporter, &mut lanes)?;
     let limit = config.limits.queue;

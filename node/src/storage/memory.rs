@@ -69,6 +69,10 @@ impl Storage for Memory {
         Durability::default()
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn is_dirty(&self) -> bool {
         false
     }

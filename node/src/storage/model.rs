@@ -166,6 +166,10 @@ impl Storage for Model {
         self.durability
     }
 
+    fn is_durable(&self) -> bool {
+        self.durability.sync == Sync::Batch
+    }
+
     fn is_dirty(&self) -> bool {
         !self.staged.keys.is_empty() || !self.staged.records.is_empty()
     }

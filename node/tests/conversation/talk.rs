@@ -380,6 +380,7 @@ impl Talk {
             self.settle()?;
             for node in replicas {
                 let held = self.cluster.held(node, &text);
+                let held = held.expect("nothing is damaged");
                 let held: Vec<_> = held.iter().map(|version| version.operation).collect();
                 let last = OperationId::new(NodeId::client(u16::from(FINAL) + 1), self.sequence);
                 prop_assert_eq!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tidemark_node::membership::Seat;
 use tidemark_node::replica::{self, Choice, Config, Input, Limits, Output, Replica};
 use tidemark_node::request::{Call, Reply, Request, Siblings, Ticket};
-use tidemark_node::storage::{Kept, Storage};
+use tidemark_node::storage::{Damage, Kept, Storage};
 use tidemark_node::versioning::Versions;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Message;
@@ -50,7 +50,7 @@ enum State {
 impl Cluster {
     pub(crate) fn new(config: Config) -> Self {
         let members = config.nodes.iter().chain(&config.gateways).map(|id| {
-            let storage = replica::storage(&config, *id, None).expect("the storage builds");
+            let storage = replica::simulated_storage(&config, *id).expect("the storage builds");
             let replica = Replica::new(&config, *id, 1, storage).expect("the node builds");
             let state = State::Up(Box::new(replica));
             (*id, Member { life: 1, state })
@@ -77,12 +77,21 @@ impl Cluster {
     }
 
     /// What a node holds of a key, whether it is up or down.
-    pub(crate) fn held(&self, node: NodeId, key: &str) -> Versions {
+    pub(crate) fn held(&self, node: NodeId, key: &str) -> Result<Versions, Damage> {
         let storage = match &self.members[&node].state {
             State::Up(replica) => replica.storage(),
             State::Down(storage) => &**storage,
         };
-        storage.load(key.as_bytes()).expect("nothing is damaged")
+        storage.load(key.as_bytes())
+    }
+
+    /// A node's disk, whether it is up or down.
+    pub(crate) fn disk(&mut self, node: NodeId) -> &mut dyn Storage {
+        let member = self.members.get_mut(&node).expect("the cluster has it");
+        match &mut member.state {
+            State::Up(replica) => replica.disk(),
+            State::Down(storage) => &mut **storage,
+        }
     }
 
     /// Hands an input to a node; what it sends goes into the bag too. A node that is down hears nothing.

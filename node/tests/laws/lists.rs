@@ -188,7 +188,7 @@ fn choice_of<'a>(config: &'a mut Config, seam: &str) -> &'a mut Choice {
 
 fn build(config: &Config) -> Result<(), String> {
     let id = NodeId::node(1);
-    let storage = replica::storage(config, id, None).map_err(|error| error.to_string())?;
+    let storage = replica::simulated_storage(config, id).map_err(|error| error.to_string())?;
     let replica = Replica::new(config, id, 1, storage);
     replica.map(drop).map_err(|error| error.to_string())
 }

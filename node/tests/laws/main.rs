@@ -5,6 +5,8 @@ mod harness;
 
 mod clocks;
 mod collecting;
+#[cfg(feature = "lsm")]
+mod enduring;
 mod healing;
 mod hearing;
 mod lists;

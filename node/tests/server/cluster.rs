@@ -94,6 +94,7 @@ impl Cluster {
             life,
             links,
             clock: self.clock,
+            data: None,
         };
         let events = Arc::<Mutex<Vec<Event>>>::default();
         let note = Arc::clone(&events);

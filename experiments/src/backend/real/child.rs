@@ -51,6 +51,8 @@ pub struct NodeStart {
     pub epoch_ns: u64,
     /// To whom to report; none: to nobody.
     pub reporting: Option<Reporting>,
+    /// Where its data is, if its storage is on disk.
+    pub data: Option<PathBuf>,
 }
 
 /// To whom a process reports, and how much.
@@ -119,6 +121,7 @@ pub async fn node(
         life: start.life,
         links: start.links,
         clock: Clock::since(start.epoch_ns),
+        data: start.data,
     };
     ready()?;
     let served = server::serve(listener, settings, note, shutdown).await;

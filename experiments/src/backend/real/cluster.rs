@@ -8,14 +8,14 @@ use crate::record::Folder;
 use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
-use tidemark_node::storage;
+use tempfile::TempDir;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::registry::{Promise, find};
 use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
 use tidemark_proto::wire::{
     HealRequest, Link, LoadRequest, OpenRequest, StatusReply, StatusRequest,
@@ -40,6 +40,8 @@ pub(crate) struct Cluster {
     observer_address: SocketAddr,
     links: Links,
     note: Option<Note>,
+    /// A folder for each member's data; they outlive its processes, and end with the cluster.
+    data: TempDir,
 }
 
 /// Takes what happens to a run.
@@ -92,6 +94,7 @@ impl Cluster {
             observer_address,
             links: Links::new(),
             note: None,
+            data: tempfile::Builder::new().prefix("tidemark-").tempdir()?,
         };
         cluster.open(&addresses)?;
         // Everything is up before the epoch: orders take a few milliseconds each.
@@ -231,6 +234,8 @@ impl Cluster {
         }
         member.life += 1;
         let life = member.life;
+        // Storage in memory leaves nothing there.
+        let is_kept = self.data(id).exists();
         let mut process = Process::start("node", &id.to_string())?;
         let address = process.address()?;
         process.order(&self.orders(id, life))?;
@@ -238,8 +243,6 @@ impl Cluster {
         if let Some(member) = self.members.get_mut(&id) {
             member.process = Some(process);
         }
-        let kept = find("storage", storage::ENTRIES, &self.plan.storage.kind)?;
-        let is_kept = kept.promises.contains(&Promise::SurvivesCrash);
         let change = if is_kept {
             MachineChange::Restarted
         } else {
@@ -339,6 +342,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Where a member's data is.
+    fn data(&self, id: NodeId) -> PathBuf {
+        self.data.path().join(id.to_string())
+    }
+
     fn orders(&self, id: NodeId, life: u32) -> Start {
         let links = self.links.iter().filter(|((from, _), _)| *from == id);
         Start::Node(Box::new(NodeStart {
@@ -355,6 +363,7 @@ impl Cluster {
                 source: format!("{id}~{life}"),
                 detail: self.plan.events,
             }),
+            data: Some(self.data(id)),
         }))
     }
 

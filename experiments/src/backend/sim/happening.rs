@@ -32,6 +32,11 @@ pub(super) enum Happening {
         input: Box<Input>,
         about: Option<(NodeId, Method)>,
     },
+    /// A node's disk has what it was given, if the node still lives the same life.
+    DiskDone {
+        node: usize,
+        life: u32,
+    },
     /// A node's alarm.
     Alarm {
         node: usize,

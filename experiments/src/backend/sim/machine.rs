@@ -1,12 +1,15 @@
 //! A simulated machine: a node's process, what a crash leaves of it, and how busy it is.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 use tidemark_netfuzz::Distribution;
 use tidemark_netfuzz::draw::{Draw, LaneSeed};
-use tidemark_node::replica::{Config, ConfigError, Input, Output, Replica, storage};
+use tidemark_node::durability::{BATCH, Due, claims_durability};
+use tidemark_node::replica::{Config, ConfigError, Input, Output, Replica, simulated_storage};
 use tidemark_node::storage::{Kept, Storage};
 use tidemark_proto::event::{Direction, MachineChange};
 use tidemark_proto::id::NodeId;
+use tidemark_proto::message::Method;
 use tidemark_proto::time::{Now, Timestamp};
 
 /// One machine of the simulated world.
@@ -23,6 +26,27 @@ pub(super) struct Machine {
     /// Inputs taken up: counts the draws of service times.
     taken: u64,
     service: LaneSeed,
+    disk_work: DiskWork,
+    /// What may leave only once the disk has it.
+    held: Vec<Output>,
+    /// What came while the node waits for its disk.
+    waiting: VecDeque<Taken>,
+    /// Syncs begun: counts the draws of their latencies.
+    synced: u64,
+    sync: LaneSeed,
+}
+
+/// An input, and of which message it is.
+pub(super) type Taken = (Input, Option<(NodeId, Method)>);
+
+/// What a node's disk is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DiskWork {
+    Nothing,
+    /// It is given what was written, and nobody waits for that.
+    Commit,
+    /// The node waits for it.
+    Sync,
 }
 
 impl Machine {
@@ -31,18 +55,16 @@ impl Machine {
             id,
             life: 1,
             alarm: None,
-            replica: Some(Replica::new(config, id, 1, storage(config, id, None)?)?),
+            replica: Some(Replica::new(config, id, 1, simulated_storage(config, id)?)?),
             disk: None,
             busy_until: Duration::ZERO,
             taken: 0,
-            service: LaneSeed::new(
-                config.seed,
-                "service",
-                id,
-                id,
-                "service",
-                Direction::Request,
-            ),
+            service: draws(config, id, "service"),
+            disk_work: DiskWork::Nothing,
+            held: Vec::new(),
+            waiting: VecDeque::new(),
+            synced: 0,
+            sync: draws(config, id, "sync"),
         })
     }
 
@@ -50,14 +72,70 @@ impl Machine {
         self.replica.is_some()
     }
 
-    /// What the node wants done, synced; none if it is down.
-    pub(super) fn handle(&mut self, now: Duration, input: Input) -> Option<Vec<Output>> {
+    /// Whether the node waits for its disk: what comes meanwhile is to [`wait`](Self::wait).
+    pub(super) fn is_syncing(&self) -> bool {
+        self.disk_work == DiskWork::Sync
+    }
+
+    /// Keeps an input until the disk is done.
+    pub(super) fn wait(&mut self, taken: Taken) {
+        self.waiting.push_back(taken);
+    }
+
+    /// What the node wants done now; none if it is down. If syncs take time, what must not leave before one is held.
+    pub(super) fn handle(
+        &mut self,
+        now: Duration,
+        input: Input,
+        sync_latency: Option<&Distribution>,
+    ) -> Option<Vec<Output>> {
         let replica = self.replica.as_mut()?;
-        let outputs = replica.handle(Now::at(EPOCH, now), input);
-        if replica.is_dirty() {
-            replica.sync().expect("no simulated engine fails");
+        let mut outputs = replica.handle(Now::at(EPOCH, now), input);
+        let due = replica.due(now);
+        if sync_latency.is_none() || due == Due::Commit && replica.holds_back() {
+            replica.end_batch(now).expect(NEVER_FAILS);
+        } else if due == Due::Sync && replica.holds_back() {
+            self.held
+                .extend(outputs.extract_if(.., |output| claims_durability(output)));
         }
         Some(outputs)
+    }
+
+    /// Ends a batch of inputs. Tells when its disk will be done, if it has begun something.
+    pub(super) fn end_batch(
+        &mut self,
+        now: Duration,
+        sync_latency: Option<&Distribution>,
+    ) -> Option<Duration> {
+        let due = self.replica.as_ref()?.due(now);
+        let work = match due {
+            Due::Nothing => return None,
+            Due::Commit => DiskWork::Commit,
+            Due::Sync => DiskWork::Sync,
+        };
+        if self.disk_work == work {
+            return None;
+        }
+        self.disk_work = work;
+        self.synced += 1;
+        let time = sync_latency?.sample(&mut Draw::new(self.sync, self.synced));
+        if work == DiskWork::Sync {
+            self.busy_until = self.busy_until.max(now) + time;
+        }
+        Some(now + time)
+    }
+
+    /// The disk is done: what was held may leave, and the next batch of those that waited may come.
+    pub(super) fn end_disk_work(&mut self, now: Duration) -> (Vec<Output>, Vec<Taken>) {
+        if let Some(replica) = &mut self.replica {
+            replica.end_batch(now).expect(NEVER_FAILS);
+        }
+        self.disk_work = DiskWork::Nothing;
+        let next = self.waiting.len().min(BATCH);
+        (
+            std::mem::take(&mut self.held),
+            self.waiting.drain(..next).collect(),
+        )
     }
 
     /// When the node wants to be woken.
@@ -81,6 +159,9 @@ impl Machine {
         self.disk = Some(replica.crash());
         self.alarm = None;
         self.busy_until = now;
+        self.disk_work = DiskWork::Nothing;
+        self.held.clear();
+        self.waiting.clear();
         true
     }
 
@@ -97,5 +178,11 @@ impl Machine {
     }
 }
 
+/// The stream of chance of one of a machine's parts.
+fn draws(config: &Config, id: NodeId, part: &str) -> LaneSeed {
+    LaneSeed::new(config.seed, part, id, id, part, Direction::Request)
+}
+
+const NEVER_FAILS: &str = "no simulated engine fails";
 /// What every wall clock says at the start of a simulated run: 2026-01-01 UTC.
 const EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);

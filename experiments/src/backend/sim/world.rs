@@ -150,6 +150,12 @@ impl<'a> World<'a> {
                     self.handle(to, *input, about);
                 }
             }
+            Happening::DiskDone { node, life } => {
+                let machine = &self.machines[node];
+                if machine.life == life && machine.is_up() {
+                    self.end_disk_work(node);
+                }
+            }
             Happening::Alarm { node } => self.alarm(node),
             // An alarm that was set before an earlier one is of no more use.
             Happening::Clients if self.clients_alarm != Some(self.now) => {}
@@ -308,14 +314,47 @@ impl<'a> World<'a> {
         );
     }
 
+    /// A node takes an input, or leaves it until it no longer waits for its disk.
     fn handle(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
+        if self.machines[to].is_syncing() {
+            return self.machines[to].wait((input, about));
+        }
+        self.take(to, input, about);
+        self.end_batch(to);
+    }
+
+    /// A node's disk has what it was given; all that came meanwhile is one batch.
+    fn end_disk_work(&mut self, node: usize) {
+        let (outputs, batch) = self.machines[node].end_disk_work(self.now);
+        self.release(self.machines[node].id, outputs);
+        for (input, about) in batch {
+            self.take(node, input, about);
+        }
+        self.end_batch(node);
+    }
+
+    fn end_batch(&mut self, node: usize) {
+        let (sync_latency, machine) = (
+            self.plan.sim.sync_latency.as_ref(),
+            &mut self.machines[node],
+        );
+        if let Some(done) = machine.end_batch(self.now, sync_latency) {
+            let life = machine.life;
+            self.queue.push(done, Happening::DiskDone { node, life });
+        }
+        self.arm(node, self.machines[node].next_timeout());
+    }
+
+    fn take(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
         let id = self.machines[to].id;
         let operation = match &input {
             Input::Message(_, message) => message.operation(),
             Input::Request(_, request) => request.operation,
             Input::Timeout => OperationId::NONE,
         };
-        let Some(outputs) = self.machines[to].handle(self.now, input) else {
+        let Some(outputs) =
+            self.machines[to].handle(self.now, input, self.plan.sim.sync_latency.as_ref())
+        else {
             return;
         };
         if let Some((from, method)) = about {
@@ -328,6 +367,10 @@ impl<'a> World<'a> {
                 method,
             });
         }
+        self.release(id, outputs);
+    }
+
+    fn release(&mut self, id: NodeId, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Send(node, message) => self.send(id, node, message),
@@ -335,7 +378,6 @@ impl<'a> World<'a> {
                 Output::Note(event) => self.note(event),
             }
         }
-        self.arm(to, self.machines[to].next_timeout());
     }
 
     fn arm(&mut self, node: usize, due: Option<Duration>) {
