@@ -1,6 +1,7 @@
 //! `tidemark list`: what can be run, and what a plan can choose from.
 
 use crate::plan::builtin;
+use crate::plan::machine::Harm;
 use crate::{backend, workload};
 use std::fmt::Write as _;
 use tidemark_netfuzz::rule;
@@ -22,6 +23,7 @@ pub fn seams() -> Vec<(&'static str, Vec<Row>)> {
         ("repair", rows(repair::ENTRIES)),
         ("storage", rows(storage::ENTRIES)),
         ("network, fault", rows(rule::ENTRIES)),
+        ("fault of machines", machine_faults()),
         ("workload", rows(workload::ENTRIES)),
         ("back-end", rows(backend::ENTRIES)),
     ]
@@ -45,6 +47,12 @@ pub fn text() -> String {
         }
     }
     text
+}
+
+fn machine_faults() -> Vec<Row> {
+    let rows = Harm::KINDS.into_iter().zip(Harm::ABOUT);
+    rows.map(|(kind, about)| (kind, about, Vec::new()))
+        .collect()
 }
 
 fn rows<B>(entries: &[Entry<B>]) -> Vec<Row> {

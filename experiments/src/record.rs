@@ -143,6 +143,20 @@ impl Folder {
             // All clients of a run read one clock.
             clock_error: Duration::ZERO,
         };
+        let Observed {
+            figures,
+            histograms,
+        } = observe_files(&facts, self.history(record)?)?;
+        self.write_json("metrics.json", &figures)?;
+        self.write_csv("summary.csv", tidemark_observer::rows::rows(&figures))?;
+        for (name, text) in histograms {
+            self.write(&name, text)?;
+        }
+        Ok(figures)
+    }
+
+    /// The files of the run's history.
+    pub(crate) fn history(&self, record: &RunRecord) -> anyhow::Result<[File; FILES.len()]> {
         let open = |name: &&str| {
             let path = self.0.join(name);
             File::open(&path).with_context(|| match record.history {
@@ -155,17 +169,7 @@ impl Folder {
             })
         };
         let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-        let files = files.try_into().expect("as many files as there are names");
-        let Observed {
-            figures,
-            histograms,
-        } = observe_files(&facts, files)?;
-        self.write_json("metrics.json", &figures)?;
-        self.write_csv("summary.csv", tidemark_observer::rows::rows(&figures))?;
-        for (name, text) in histograms {
-            self.write(&name, text)?;
-        }
-        Ok(figures)
+        Ok(files.try_into().expect("as many files as there are names"))
     }
 
     fn write_plots(&self, drawn: &[Plot]) -> anyhow::Result<()> {

@@ -294,9 +294,23 @@ impl Drawn {
         let storage = dice.one_of(&["memory", "model"]);
         let victim = dice.up_to(NODES);
         let away = 100 * dice.up_to(7);
-        let crash =
-            format!("{{ at = '500ms', crash = 'n{victim}', restart_after = '{away}ms' }}, ");
-        let crash = dice.one_of(&["", &crash]);
+        let machine = match dice.up_to(8) {
+            1..=3 => format!("crash = 'n{victim}', restart_after = '{away}ms'"),
+            4 => format!("power_loss = 'minority', restart_after = '{away}ms'"),
+            5 => format!("wipe = 'any', restart_after = '{away}ms'"),
+            6 => "crash = 'some', restart_after = '90ms', every = '150ms', until = '1s'".to_owned(),
+            7 => format!("pause = 'any-two', for = '{away}ms'"),
+            _ => format!(
+                "for = '{away}ms', clock = {{ node = 'any', {} }}",
+                dice.one_of(&[
+                    "offset = '-200ms'",
+                    "drift = 0.1",
+                    "strobe = { by = '200ms', every = '10ms' }",
+                ])
+            ),
+        };
+        let machine = format!("{{ at = '500ms', {machine} }}, ");
+        let machine = dice.one_of(&["", &machine]);
         let partition = dice.one_of(&[
             "isolate = 'n3'",
             "isolate = ['n1', 'n2'], clients = true",
@@ -357,7 +371,7 @@ impl Drawn {
                 "network=[{{ links = 'peers', latency = {{ exponential = '5ms' }} }}, {{ loss = {loss} }}]"
             ),
             format!(
-                "fault=[{crash}{{ at = '400ms', for = '500ms', partition = {{ {partition} }} }}]"
+                "fault=[{machine}{{ at = '400ms', for = '500ms', partition = {{ {partition} }} }}]"
             ),
         ];
         if route == "sticky" && gateways == 0 {
@@ -366,7 +380,9 @@ impl Drawn {
         }
         Self {
             overlap: r + w > n,
-            keeps: crash.is_empty() || storage == "model",
+            keeps: !machine.contains("wipe")
+                && (storage == "model"
+                    || !(machine.contains("crash") || machine.contains("power_loss"))),
             sets,
         }
     }

@@ -8,16 +8,19 @@
 use anyhow::{Context as _, bail, ensure};
 use rand::Rng as _;
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tidemark::cluster;
+use tidemark::plan::load;
+use tidemark::plan::machine::{Blow, Strike, strikes};
 use tidemark::record::ClusterRecord;
 use tidemark_node::chance;
 use tidemark_observer::history::{Events, FILES};
-use tidemark_proto::event::{Event, MachineChange, Milestone};
+use tidemark_proto::event::{Event, Kind, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
 
 #[test]
@@ -76,8 +79,79 @@ fn a_cluster_that_is_up_leaves_nothing_behind_however_it_ends() {
     }
 }
 
+/// If this fails, the plan's machine faults do not reach real processes, or strike others than in the simulator.
+#[test]
+fn machines_pause_crash_and_tell_wrong_times_as_the_plan_draws_them() {
+    struck().expect("every strike leaves its trace");
+}
+
+fn struck() -> anyhow::Result<()> {
+    let faults = "fault=[{ at = '700ms', for = '500ms', pause = 'n2' }, \
+                  { at = '1300ms', crash = 'some', every = '700ms', until = '2800ms', restart_after = '200ms' }, \
+                  { at = '600ms', clock = { node = 'a-coordinator', offset = '1h' } }]";
+    let sets = [
+        faults,
+        "versioning={ kind = 'last-write' }",
+        "client.update=blind",
+    ];
+    let out = Arc::new(tempfile::tempdir()?);
+    let mut run = Run::start_in(&out, &["run", "quickstart"], &sets)?;
+    let status = run.wait_for_end()?;
+    ensure!(status.success(), "{status}: {}", run.complaint());
+    let events = run.check_history(Some(Milestone::Ended))?;
+
+    let sets: Vec<String> = PLAN.iter().chain(&sets).map(ToString::to_string).collect();
+    let (_, plan) = load("quickstart", "sim", &sets)?;
+    let strikes = strikes(&plan);
+    let due: Vec<_> = strikes.iter().map(|strike| &strike.span).collect();
+    let noted: Vec<_> = (events.iter())
+        .filter_map(|event| match event {
+            Event::Fault(span) => Some(&**span),
+            _ => None,
+        })
+        .collect();
+    ensure!(noted == due, "noted {noted:?}, due {due:?}");
+    let mut expected = BTreeMap::new();
+    for Strike { nodes, blow, .. } in &strikes {
+        for node in nodes {
+            let after = match blow {
+                Blow::Crash => MachineChange::RestartedEmpty,
+                Blow::Pause => MachineChange::Resumed,
+                _ => MachineChange::ClockMended,
+            };
+            for change in [blow.change(), after] {
+                *expected.entry((*node, change)).or_insert(0) += 1;
+            }
+        }
+    }
+    let mut seen = BTreeMap::new();
+    for event in &events {
+        if let Event::Machine { node, change, .. } = event
+            && *change != MachineChange::Started
+        {
+            *seen.entry((*node, *change)).or_insert(0) += 1;
+        }
+    }
+    ensure!(seen == expected, "seen {seen:?}, expected {expected:?}");
+
+    let stamps = events.iter().filter_map(|event| match event {
+        Event::Returned(operation) if operation.kind == Kind::Put => operation.clock.first(),
+        _ => None,
+    });
+    let stamps: Vec<u64> = stamps.map(|(_, stamp)| *stamp).collect();
+    let (least, most) = (stamps.iter().min(), stamps.iter().max());
+    let half_an_hour = 30 * 60 * 1_000_000_000;
+    ensure!(
+        least
+            .zip(most)
+            .is_some_and(|(least, most)| most - least > half_an_hour),
+        "no clock was an hour ahead"
+    );
+    Ok(())
+}
+
 fn ended_by(signal: Signal, out: &Arc<tempfile::TempDir>) -> anyhow::Result<()> {
-    let mut run = Run::start_in(out, &["cluster", "up", "quickstart"])?;
+    let mut run = Run::start_in(out, &["cluster", "up", "quickstart"], &[])?;
     let folder = out.path();
     run.wait_for("the cluster", |_| ClusterRecord::read(folder).is_ok())?;
     run.kill(Victim::Node)?;
@@ -163,15 +237,19 @@ struct Run {
 
 impl Run {
     fn start() -> anyhow::Result<Self> {
-        Self::start_in(&Arc::new(tempfile::tempdir()?), &["run", "quickstart"])
+        Self::start_in(&Arc::new(tempfile::tempdir()?), &["run", "quickstart"], &[])
     }
 
-    fn start_in(out: &Arc<tempfile::TempDir>, words: &[&str]) -> anyhow::Result<Self> {
+    fn start_in(
+        out: &Arc<tempfile::TempDir>,
+        words: &[&str],
+        sets: &[&str],
+    ) -> anyhow::Result<Self> {
         let out = Arc::clone(out);
         let mark = format!("{MARK}={}", out.path().display());
         let mut command = tidemark();
         command.args(words).arg("--out").arg(out.path());
-        for set in PLAN {
+        for set in PLAN.iter().chain(sets) {
             command.args(["--set", set]);
         }
         let runner = command

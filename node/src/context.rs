@@ -238,10 +238,7 @@ impl Context<'_> {
             method: by,
             key: key.clone(),
             digest: digest(&versions),
-            versions: versions
-                .iter()
-                .map(|v| OperationId::from_bits(v.operation))
-                .collect(),
+            versions: operations(&versions),
         };
         let change = self.follows_stores.then(|| Change {
             key: key.clone(),
@@ -290,6 +287,12 @@ impl Context<'_> {
         self.refuse(operation, message.clone());
         Err(Refusal::new(code, message))
     }
+}
+
+/// The operations that wrote versions.
+pub(crate) fn operations(versions: &Versions) -> Vec<OperationId> {
+    let bits = versions.iter().map(|version| version.operation);
+    bits.map(OperationId::from_bits).collect()
 }
 
 /// A hash of versions, clocks included: replicas are equal exactly if theirs are.

@@ -1,6 +1,6 @@
 //! One node of the store: inputs come in by one way, and what it wants done goes out by one way.
 
-use crate::context::Context;
+use crate::context::{Context, digest, operations};
 use crate::deletion::{self, Deletion};
 use crate::durability::{Due, Durability, Sync};
 use crate::hints::Hints;
@@ -17,8 +17,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
-use tidemark_proto::event::Event;
-use tidemark_proto::id::NodeId;
+use tidemark_proto::event::{Event, Stored};
+use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::registry::{Entry, OptionError, Options, Promise, UnknownKind, find};
 use tidemark_proto::time::Now;
@@ -405,6 +405,33 @@ impl Replica {
         &mut *self.storage
     }
 
+    /// What this node holds of every key, as events: what a start finds, whoever thinks that more was there.
+    pub fn inventory(&self, at: Duration) -> impl Iterator<Item = Event> + '_ {
+        let mut page = Vec::new().into_iter();
+        let mut last: Option<Bytes> = None;
+        let keys = std::iter::from_fn(move || {
+            if page.len() == 0 {
+                let keys = self.storage.keys(0..=u64::MAX, last.as_ref(), PAGE);
+                page = keys.into_iter();
+            }
+            last = page.next();
+            last.clone()
+        });
+        keys.filter_map(move |key| {
+            let versions = self.storage.load(&key).ok()?;
+            let (node, operation, method) = (self.id, OperationId::NONE, Method::FetchReply);
+            Some(Event::Stored(Box::new(Stored {
+                at,
+                node,
+                operation,
+                method,
+                digest: digest(&versions),
+                versions: operations(&versions),
+                key,
+            })))
+        })
+    }
+
     /// What this node holds.
     #[must_use]
     pub fn storage(&self) -> &dyn Storage {
@@ -579,4 +606,6 @@ fn hinted(context: &Context<'_>, hint_for: Option<u32>) -> Option<NodeId> {
 
 /// How often the repairs hear what has come of what they did; two would do, since a repair stores and no more.
 const MOST_ROUNDS: usize = 4;
+/// Keys that an inventory asks its storage for at once.
+const PAGE: usize = 1_024;
 const MALFORMED: &str = "a peer's versions are not of this cluster's versioning";

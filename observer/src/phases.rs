@@ -208,6 +208,31 @@ mod tests {
         check(5, 20, &[("early", 1, 2)], &[("after early", 5, 20)]);
     }
 
+    /// If this fails, a fault that comes every second has as many phases as it comes times.
+    #[test]
+    fn a_series_is_one_phase() {
+        let mut phases = Phases::default();
+        let at = Duration::from_secs;
+        for (when, milestone) in [(0, Milestone::Started), (20, Milestone::Healed)] {
+            let at = at(when);
+            phases.observe(&Event::Milestone { at, milestone });
+        }
+        for from in [4, 6, 8] {
+            let Event::Fault(mut span) = fault("again", from, from + 1) else {
+                unreachable!("it was just made");
+            };
+            span.series = Some((at(4), at(9)));
+            phases.observe(&Event::Fault(span));
+        }
+        let all = phases.all(at(20)).into_iter();
+        let all: Vec<_> = all.map(|phase| (phase.name, phase.from)).collect();
+        let expected = [("quiet", 0), ("again", 4), ("after again", 9)];
+        assert_eq!(
+            all,
+            expected.map(|(name, from)| (name.to_owned(), at(from)))
+        );
+    }
+
     #[test]
     fn a_name_stands_once() {
         check(

@@ -419,6 +419,11 @@ fn a_write_is_lost_when_nobody_holds_it_or_what_superseded_it() {
         lost(&format!("{both}\nstored 50 n2 x c1.2 Repair 2 c1.2")).0,
         (0, 2)
     );
+    // A node that is started again holds what it says, and no more; who says that it holds nothing holds nothing.
+    let said = "restarted 40 n1\nstored 40 n1 x - FetchReply 2 c1.2";
+    assert_eq!(lost(said).0, (0, 2));
+    assert_eq!(lost("restarted 40 n1").0, (1, 2));
+    assert_eq!(lost("stored 40 n1 x - Repair 0").0, (1, 2));
 }
 
 #[test]
@@ -464,6 +469,12 @@ fn replicas_have_converged_when_the_last_difference_is_gone() {
         )),
         (2, 1, 0, Some(0.8))
     );
+    // A replica that has nothing left equals one that never had anything.
+    let nothing = "stored 1500 n2 y - Bulk 9";
+    assert_eq!(convergence(nothing), (2, 1, 0, Some(0.5)));
+    // After a restart, what it says counts.
+    let said = "stored 1500 n3 y c1.2 Repair 5 c1.2\nrestarted 1600 n1\nstored 1600 n1 x - FetchReply 1 c1.1";
+    assert_eq!(convergence(said), (2, 1, 0, Some(0.6)));
     let unhealed = figures("placed x n1 n2\nstored 5 n1 x c1.1 Put 1 c1.1\nended 10");
     assert_eq!(
         unhealed.convergence.missing(),

@@ -254,7 +254,8 @@ pub struct Stored {
     pub node: NodeId,
     /// The operation that changed it (for a repair: the read that found it behind; none: it was no read).
     pub operation: OperationId,
-    /// What brought the change: `Put` and `Delete` are the coordinator's own write.
+    /// What brought the change: `Put` and `Delete` are the coordinator's own write; `FetchReply`: nothing changed, but the
+    /// replica tells after its start what it holds.
     pub method: Method,
     /// The key.
     pub key: Bytes,

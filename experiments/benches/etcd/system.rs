@@ -50,6 +50,7 @@ impl System {
         for (id, _, process) in &mut started {
             let others = addresses.iter().filter(|(other, _)| other != id);
             process.order(&Start::Node(Box::new(NodeStart {
+                conditions: Default::default(),
                 config: config.clone(),
                 id: *id,
                 life: 1,

@@ -1,7 +1,8 @@
 //! The faults in force while a cluster is poked by hand: read as a plan's `[[fault]]` is, checked by the same code.
 
+use crate::plan::machine::{Harm, Strike, Whom, strikes};
 use crate::plan::{Fault, Plan};
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,7 +25,9 @@ pub(super) struct Faults {
 
 /// A fault in force.
 pub(super) struct Standing {
-    pub(super) fault: Fault,
+    fault: Fault,
+    /// What it does to machines, if it does.
+    pub(super) strike: Option<Strike>,
     pub(super) span: FaultSpan,
     /// Whether it ends by itself.
     ends: bool,
@@ -53,14 +56,17 @@ impl Faults {
         up: &[NodeId],
     ) -> anyhow::Result<&Standing> {
         let mut table = read(&request.rule)?;
-        for key in ["at", "until"] {
+        for key in ["at", "until", "every"] {
             ensure!(
                 !table.contains_key(key),
-                "{key} is given, but a fault by hand begins now; say how long it lasts with --for"
+                "{key} is given, but a fault by hand begins now, and once; say how long it lasts with --for"
             );
         }
-        let is_crash = table.contains_key("crash");
-        let length = if is_crash { "restart_after" } else { "for" };
+        let kind = Harm::KINDS.iter().find(|kind| table.contains_key(**kind));
+        let length = match kind {
+            Some(kind) if Harm::is_killing(kind) => "restart_after",
+            Some(_) | None => "for",
+        };
         for (key, text) in [("name", &request.name), (length, &request.length)] {
             if !text.is_empty() {
                 table.insert(key.to_owned(), Value::from(text.clone()));
@@ -69,20 +75,18 @@ impl Faults {
         let at = Span(now).scaled(1.0 / self.plan.time_scale);
         let left = Span(self.plan.duration.0.saturating_sub(at.0));
         let ends = table.contains_key(length);
-        if !is_crash && !ends {
+        if kind.is_none() && !ends {
             table.insert(length.to_owned(), Value::from(left.to_string()));
         }
         table.insert("at".to_owned(), Value::from(at.to_string()));
         let mut fault = Fault::try_from(table)?;
         match &mut fault {
-            Fault::Crash(crash) => {
-                let plan = self.plan.members();
-                let is_down = plan.contains(&crash.crash) && !up.contains(&crash.crash);
-                ensure!(
-                    !is_down,
-                    "crash names {}, which is down already",
-                    crash.crash
-                );
+            Fault::Machine(fault) => {
+                let members = self.plan.members();
+                let is_down = |id: &&NodeId| members.contains(id) && !up.contains(id);
+                if let Some(id) = fault.harm.whom().named().iter().find(is_down) {
+                    bail!("{} names {id}, which is down already", fault.harm.kind());
+                }
             }
             Fault::Rule(rule) => {
                 let number = 1 + self.numbers.get(&rule.kind).copied().unwrap_or_default();
@@ -92,19 +96,50 @@ impl Faults {
         }
         let before = spans(&self.plan)?;
         let mut broken = self.plan.clone();
-        broken.fault.push(fault.clone());
-        let after = broken.clone().resolve().map_err(|error| {
+        broken.fault.push(fault);
+        let resolved = broken.clone().resolve().and_then(|plan| {
+            plan.check_backend("real")?;
+            Ok(plan)
+        });
+        let after = resolved.map_err(|error| {
             // Where it would stand among the plan's faults means nothing by hand.
             let place = format!("fault[{}]", self.plan.fault.len());
             let reason = error.to_string().replace(&format!("{place}."), "");
             anyhow!(reason.replace(&place, "the fault"))
         })?;
-        let after = spans(&after)?;
-        let span = after.into_iter().find(|span| !before.contains(span));
-        let span = span.context("the fault would be over at once")?;
+        let is_new = |span: &FaultSpan| !before.contains(span);
+        // Who is drawn twice by the same words is drawn anew.
+        let drawn = self.numbers.values().sum::<usize>() as u64;
+        let seed = after.seed.wrapping_add(drawn);
+        let mut strike = strikes(
+            &Plan {
+                seed,
+                ..after.clone()
+            }
+            .scaled(),
+        )
+        .into_iter();
+        let strike = strike.rfind(|strike| is_new(&strike.span));
+        let span = match &strike {
+            Some(strike) => Some(strike.span.clone()),
+            None => spans(&after)?.into_iter().find(is_new),
+        };
+        let span =
+            span.context("the fault would be over at once, or there is nobody left for it")?;
+        if let (Some(Fault::Machine(fault)), Some(strike)) = (broken.fault.last_mut(), &strike) {
+            // Who was drawn stays drawn.
+            fault.name = Some(strike.span.name.clone());
+            *fault.harm.whom_mut() = Whom::These(strike.nodes.clone());
+        }
+        let fault = broken.fault.last().cloned().context("it was just added")?;
         self.plan = broken;
         *self.numbers.entry(span.kind.clone()).or_default() += 1;
-        self.standing.push(Standing { fault, span, ends });
+        self.standing.push(Standing {
+            fault,
+            strike,
+            span,
+            ends,
+        });
         Ok(&self.standing[self.standing.len() - 1])
     }
 
@@ -148,6 +183,7 @@ impl Standing {
             from,
             until,
             about,
+            series: _,
         } = self.span.clone();
         StandingFault {
             name,
@@ -179,9 +215,9 @@ fn read(rule: &str) -> anyhow::Result<Options> {
 /// When which of the plan's faults is in force, on the run's clock.
 fn spans(plan: &Plan) -> anyhow::Result<Vec<FaultSpan>> {
     let mut spans = Network::new(plan.seed, &plan.spec())?.spans();
-    let machines = plan.clone().scaled().machine_faults();
-    spans.extend(machines.into_iter().map(|fault| fault.span));
+    let strikes = strikes(&plan.clone().scaled());
+    spans.extend(strikes.into_iter().map(|strike| strike.span));
     Ok(spans)
 }
 
-const EXAMPLES: &str = r#"partition = { isolate = "n3" } · loss = 0.3, links = "peers" · crash = "n2", restart_after = "2s""#;
+const EXAMPLES: &str = r#"partition = { isolate = "n3" } · loss = 0.3, links = "peers" · crash = "n2", restart_after = "2s" · pause = "any" · clock = { node = "n1", offset = "-200ms" }"#;

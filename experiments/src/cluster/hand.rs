@@ -4,7 +4,7 @@ use super::faults::{Faults, Standing};
 use super::service::{Answer, Desk, Order};
 use crate::backend::Run;
 use crate::backend::real::Cluster;
-use crate::plan::{Fault, Plan};
+use crate::plan::Plan;
 use crate::record::{ClusterRecord, Folder};
 use std::time::Duration;
 use tidemark_proto::event::{Event, Milestone};
@@ -91,9 +91,9 @@ impl<'a> Hand<'a> {
             .begin(now, request, &up)
             .map_err(|error| Status::invalid_argument(format!("{error:#}")))?;
         let fault = standing.to_wire();
-        match &standing.fault {
-            Fault::Crash(crash) => self.cluster.crash(crash.crash),
-            Fault::Rule(_) => self.cluster.set_faults(self.faults.in_force()),
+        match &standing.strike {
+            Some(strike) => self.cluster.strike(&strike.nodes, strike.blow),
+            None => self.cluster.set_faults(self.faults.in_force()),
         }
         .map_err(internal)?;
         Ok(wire::ClusterFaultReply { fault: Some(fault) })
@@ -145,9 +145,9 @@ impl<'a> Hand<'a> {
     /// A fault is over: it is noted with its real times, and whom it had killed starts again.
     fn conclude(&mut self, over: Standing) -> anyhow::Result<()> {
         self.cluster.note(Event::Fault(Box::new(over.span)));
-        match over.fault {
-            Fault::Crash(crash) => self.cluster.restart(crash.crash),
-            Fault::Rule(_) => Ok(()),
+        match over.strike {
+            Some(strike) => self.cluster.mend(&strike.nodes, strike.blow),
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod calibrate;
 mod cluster;
 mod completions;
 pub mod exit;
@@ -32,6 +33,8 @@ enum Command {
     Run(run::Arguments),
     /// Compute the figures of a run or a sweep again, from the files in its folder.
     Observe(observe::Arguments),
+    /// Print how long real nodes were busy with a message, as the simulator takes it.
+    Calibrate(calibrate::Arguments),
     /// Keep a cluster up to poke it by hand: with any gRPC client, with faults, with a report at the end.
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
     end(match Arguments::parse().command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Observe(arguments) => observe::execute(&arguments),
+        Command::Calibrate(arguments) => calibrate::execute(&arguments),
         Command::Cluster(command) => cluster::execute(command),
         Command::Plan(arguments) => plan::execute(&arguments),
         Command::Ring(arguments) => ring::execute(&arguments),

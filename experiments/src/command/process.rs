@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tidemark_node::conditions::{Conditions, Shared};
 use tidemark_observer::service::Reporter;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, Milestone};
@@ -93,13 +94,14 @@ pub(super) fn node(node: Node) -> anyhow::Result<ExitCode> {
         life,
         links: links(&plan, id, &node.peers)?,
         epoch_ns: EPOCH_NS,
+        conditions: Conditions::default(),
         reporting: reporting(node.observer, format!("{id}~{life}"), &plan),
         data: node.data,
     };
     serve(async {
         let (listener, address) = bind(node.deployed.listen).await?;
         let ready = || print(&format!("{id} listens at {address}\n"));
-        child::node(listener, start, ready, interrupted()?).await
+        child::node(listener, start, Shared::default(), ready, interrupted()?).await
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::PlanError;
 use super::path::Path;
-use super::{Fault, Plan};
+use super::{Fault, Plan, machine};
 use crate::client::{MoveAfter, Route};
 use crate::workload;
 use serde_json::Value;
@@ -11,7 +11,6 @@ use tidemark_node::replica::{Choice, ConfigError, Replica, simulated_storage};
 use tidemark_node::{
     deletion, membership, partitioner, repair, replication, storage as storages, versioning,
 };
-use tidemark_proto::event::FaultSpan;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, OptionError, find};
 use tidemark_proto::span::Span;
@@ -43,7 +42,7 @@ pub(super) fn resolve(plan: &mut Plan) -> Vec<PlanError> {
     errors.extend(times(plan));
     errors.extend(roles(plan));
     errors.extend(strategies(plan));
-    errors.extend(crashes(plan));
+    errors.extend(machine::check::faults(plan));
     errors.extend(network(plan));
     errors
 }
@@ -189,12 +188,7 @@ fn times(plan: &Plan) -> Vec<PlanError> {
     for (place, fault) in plan.fault.iter().enumerate() {
         let path = at("fault").index(place);
         let (from, until, end) = match fault {
-            Fault::Crash(crash) => {
-                let until = crash
-                    .restart_after
-                    .map(|after| crash.at.0.saturating_add(after.0));
-                (crash.at.0, until, "restart_after")
-            }
+            Fault::Machine(fault) => fault.extent(),
             Fault::Rule(rule) => match rule.period {
                 Some(period) => (period.from, Some(period.until), "for"),
                 None => continue,
@@ -227,53 +221,12 @@ fn times(plan: &Plan) -> Vec<PlanError> {
     errors
 }
 
-/// Crashes of nodes that are not there, or are down already.
-fn crashes(plan: &Plan) -> Vec<PlanError> {
-    let members = plan.members();
-    let crashes = plan
-        .fault
-        .iter()
-        .enumerate()
-        .filter_map(|(place, fault)| match fault {
-            Fault::Crash(crash) => Some((place, crash, crash.span(plan.duration.0))),
-            Fault::Rule(_) => None,
-        });
-    let crashes: Vec<_> = crashes.collect();
-    let overlap =
-        |one: &FaultSpan, other: &FaultSpan| one.from < other.until && other.from < one.until;
-    let mut errors = Vec::new();
-    for (i, (place, crash, span)) in crashes.iter().enumerate() {
-        let path = at("fault").index(*place).key("crash");
-        if let Err(reason) = tidemark_netfuzz::selector::check_participant(crash.crash, &members) {
-            let reason = format!("{path} is \"{}\", but {reason}", crash.crash);
-            errors.push(PlanError::new(path.clone(), reason).also(at("cluster")));
-        }
-        let same = |(_, other, first): &&(usize, &super::Crash, FaultSpan)| {
-            other.crash == crash.crash && overlap(first, span)
-        };
-        if let Some((_, _, first)) = crashes[..i].iter().find(same) {
-            let reason = format!(
-                "{path} is \"{}\", but {:?} has that node down from {} until {}",
-                crash.crash,
-                first.name,
-                Span(first.from),
-                Span(first.until)
-            );
-            let error = PlanError::new(path, reason).label("is down already");
-            errors.push(error.help(
-                "crash it at another time, or let the first one restart earlier with restart_after",
-            ));
-        }
-    }
-    errors
-}
-
 /// The network's rules, and their defaults.
 fn network(plan: &mut Plan) -> Vec<PlanError> {
     let Err(error) = Network::new(plan.seed, &plan.spec()) else {
         let faults = plan.fault.iter_mut().filter_map(|fault| match fault {
-            Fault::Rule(rule) => Some(rule),
-            Fault::Crash(_) => None,
+            Fault::Rule(rule) => Some(&mut **rule),
+            Fault::Machine(_) => None,
         });
         for rule in plan.network.iter_mut().chain(faults) {
             if let Ok(resolved) = rule.resolved() {
@@ -330,6 +283,6 @@ fn complete<B>(table: &str, entries: &[Entry<B>], choice: &mut Choice) -> Option
 }
 
 /// A path that this file writes out.
-fn at(path: &str) -> Path {
+pub(super) fn at(path: &str) -> Path {
     path.parse().expect("it is written like a path")
 }

@@ -5,7 +5,7 @@ use super::layers::{Layers, in_source, parse, set};
 use super::path::Path;
 use super::source::{Side, Source, SourceKind};
 use super::vary::Change;
-use super::{Plan, check, schema, shape};
+use super::{Plan, check, machine, schema, shape};
 use crate::backend::ENTRIES;
 use crate::workload::place_file;
 use std::path::Path as FilePath;
@@ -90,6 +90,10 @@ pub(super) fn load_with(
         layers.table.remove(aside);
     }
     let plan = resolve(&layers.table).map_err(|errors| layers.locate(errors))?;
+    let impossible = machine::check::in_backend(&plan, backend);
+    if !impossible.is_empty() {
+        Err(layers.locate(impossible))?;
+    }
     Ok((name, plan))
 }
 

@@ -5,6 +5,7 @@ pub mod error;
 mod form;
 mod layers;
 mod load;
+pub mod machine;
 pub mod path;
 pub mod schema;
 mod shape;
@@ -18,13 +19,14 @@ pub use text::to_toml;
 pub use vary::{Cell, Sweep, sweep};
 
 use crate::client::ClientOptions;
+use machine::MachineFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 use tidemark_netfuzz::{Distribution, RuleSpec, Spec};
 use tidemark_node::replica::{Choice, Config, Limits};
-use tidemark_proto::event::{Detail, FaultSpan};
+use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::Options;
 use tidemark_proto::span::Span;
@@ -108,6 +110,10 @@ pub struct Cluster {
     #[serde(default)]
     #[schemars(range(max = 1_000))]
     pub gateways: u16,
+    /// Nodes that run beside them and hold none until they join: those numbered after the others.
+    #[serde(default)]
+    #[schemars(range(max = 1_000))]
+    pub spares: u16,
 }
 
 /// What only the simulator needs to be told.
@@ -122,39 +128,14 @@ pub struct SimOptions {
     pub sync_latency: Option<Distribution>,
 }
 
-/// Something that goes wrong: a table with `crash` is of a machine, any other of the network.
+/// Something that goes wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Options", untagged)]
 pub enum Fault {
-    /// Of a machine.
-    Crash(Crash),
+    /// Of machines.
+    Machine(Box<MachineFault>),
     /// Of the network.
-    Rule(RuleSpec),
-}
-
-/// A node's process is killed, and started again.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Crash {
-    /// What results call it; absent: `<node> crashes`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// When it is killed.
-    pub at: Span,
-    /// The node or gateway that is killed.
-    pub crash: NodeId,
-    /// How long it stays away; absent: until everything heals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_after: Option<Span>,
-}
-
-/// A machine fault with its times on the run's clock.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MachineFault {
-    /// Who.
-    pub node: NodeId,
-    /// What results say of it.
-    pub span: FaultSpan,
+    Rule(Box<RuleSpec>),
 }
 
 impl Plan {
@@ -167,6 +148,17 @@ impl Plan {
         let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
         anyhow::ensure!(reasons.is_empty(), reasons.join("\n"));
         Ok(self)
+    }
+
+    /// Checks that a back-end can do what the plan asks of it.
+    ///
+    /// # Errors
+    /// What it cannot do.
+    pub fn check_backend(&self, backend: &str) -> anyhow::Result<()> {
+        let errors = machine::check::in_backend(self, backend);
+        let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        anyhow::ensure!(reasons.is_empty(), reasons.join("\n"));
+        Ok(())
     }
 
     /// The plan with every time multiplied by `time_scale` and rates divided by it; the network's rules are stretched
@@ -194,9 +186,8 @@ impl Plan {
             stretch_options(&mut choice.options, scale);
         }
         for fault in &mut self.fault {
-            if let Fault::Crash(crash) = fault {
-                stretch(&mut crash.at);
-                crash.restart_after.iter_mut().for_each(stretch);
+            if let Fault::Machine(fault) = fault {
+                fault.stretch(scale);
             }
         }
         self
@@ -222,12 +213,17 @@ impl Plan {
         (1..=self.cluster.gateways).map(NodeId::gateway).collect()
     }
 
-    /// Everybody that runs a replica: nodes, then gateways.
+    /// The nodes that may join while the run goes on.
+    #[must_use]
+    pub fn spares(&self) -> Vec<NodeId> {
+        let Cluster { nodes, spares, .. } = self.cluster;
+        (nodes + 1..=nodes + spares).map(NodeId::node).collect()
+    }
+
+    /// Everybody that runs a replica: nodes, those that may join, then gateways.
     #[must_use]
     pub fn members(&self) -> Vec<NodeId> {
-        let mut members = self.nodes();
-        members.extend(self.gateways());
-        members
+        [self.nodes(), self.spares(), self.gateways()].concat()
     }
 
     /// Those whom clients ask: gateways if there are any, otherwise nodes.
@@ -270,8 +266,8 @@ impl Plan {
         let mut participants = self.members();
         participants.extend(self.clients());
         let rules = self.fault.iter().filter_map(|fault| match fault {
-            Fault::Rule(rule) => Some(rule.clone()),
-            Fault::Crash(_) => None,
+            Fault::Rule(rule) => Some((**rule).clone()),
+            Fault::Machine(_) => None,
         });
         Spec {
             participants,
@@ -280,54 +276,18 @@ impl Plan {
             fault: rules.collect(),
         }
     }
-
-    /// The faults of machines, in the order in which they begin; every one is over when the plan heals.
-    #[must_use]
-    pub fn machine_faults(&self) -> Vec<MachineFault> {
-        let mut faults: Vec<MachineFault> = self
-            .fault
-            .iter()
-            .filter_map(|fault| match fault {
-                Fault::Crash(crash) => Some(crash),
-                Fault::Rule(_) => None,
-            })
-            .map(|crash| MachineFault {
-                node: crash.crash,
-                span: crash.span(self.duration.0),
-            })
-            .collect();
-        faults.sort_by_key(|fault| (fault.span.from, fault.node));
-        faults
-    }
 }
 
 impl TryFrom<Options> for Fault {
     type Error = serde_json::Error;
 
     fn try_from(table: Options) -> Result<Self, Self::Error> {
-        let is_crash = table.contains_key("crash");
-        let table = Value::Object(table);
-        if is_crash {
-            Crash::deserialize(table).map(Self::Crash)
-        } else {
-            RuleSpec::deserialize(table).map(Self::Rule)
-        }
-    }
-}
-
-impl Crash {
-    /// When the node is away, in a run of this length.
-    fn span(&self, duration: Duration) -> FaultSpan {
-        let until = self
-            .restart_after
-            .map_or(duration, |after| self.at.0.saturating_add(after.0));
-        let name = self.name.clone();
-        FaultSpan {
-            name: name.unwrap_or_else(|| format!("{} crashes", self.crash)),
-            kind: "crash".to_owned(),
-            from: self.at.0,
-            until: until.min(duration),
-            about: self.crash.to_string(),
+        match MachineFault::read(&table) {
+            Some(fault) => fault.map(|fault| Self::Machine(Box::new(fault))),
+            None => {
+                let rule = RuleSpec::deserialize(Value::Object(table))?;
+                Ok(Self::Rule(Box::new(rule)))
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The JSON Schema of a plan: what every key may be and what it means. From it come the errors about keys and values, the
 //! comments of `plan show` and `plan new`, and what editors complete.
 
+use super::Plan;
 use super::load::DEFAULT_KINDS;
-use super::{Crash, Plan};
+use super::machine::MachineFault;
 use crate::backend::{self as backends, Build};
 use crate::workload;
 use schemars::generate::SchemaSettings;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use tidemark_netfuzz::{Part, RuleSpec};
 use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
-use tidemark_proto::registry::{Entry, schema};
+use tidemark_proto::registry::Entry;
 
 /// What a whole plan is, with all that it extends.
 pub(super) fn whole() -> &'static Value {
@@ -137,7 +138,7 @@ pub(super) fn network(generator: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn fault(generator: &mut SchemaGenerator) -> Schema {
     let rules = RuleSpec::schemas(Part::Fault).into_iter();
-    let faults = rules.chain([schema::<Crash>()]);
+    let faults = rules.chain(MachineFault::schemas());
     list(faults.map(|fault| options(fault, generator)).collect())
 }
 

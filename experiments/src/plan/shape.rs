@@ -3,11 +3,13 @@
 
 use super::error::{PlanError, meant};
 use super::form::{alternatives, fits, kind, meaning, required, shown, wanted, words};
+use super::machine::Harm;
 use super::path::{Path, Step};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use tidemark_netfuzz::selector::LinkPattern;
 use tidemark_proto::id::NodeId;
+use tidemark_proto::skew::Offset;
 use tidemark_proto::span::Span;
 
 /// What is wrong with the shape of a value.
@@ -286,7 +288,7 @@ impl<'a> Shape<'a> {
             did_you_mean(key, known)
         } else if let [Step::Key(list), Step::Index(_)] = path.steps()
             && list == "network"
-            && ["at", "for", "until", "crash"].contains(&key)
+            && (["at", "for", "until"].contains(&key) || Harm::KINDS.contains(&key))
         {
             help = "what comes and goes is a fault: write it in [[fault]]".to_owned();
             "the network's rules are always in force".to_owned()
@@ -338,7 +340,11 @@ impl<'a> Shape<'a> {
         };
         let unread = match free["format"].as_str() {
             Some("span") => text.parse::<Span>().err().map(|error| error.to_string()),
-            Some("participant") => text.parse::<NodeId>().err().map(|error| error.to_string()),
+            Some("participant") => text.parse::<NodeId>().err().map(|error| match choices[..] {
+                [] => error.to_string(),
+                _ => format!("{error}, or choose one of: {}", choices.join(", ")),
+            }),
+            Some("offset") => text.parse::<Offset>().err().map(|error| error.to_string()),
             Some("link") => text.parse::<LinkPattern>().err(),
             Some(_) | None => None,
         };

@@ -1,6 +1,7 @@
 //! A plan as text: as TOML with every default written out, with the meaning of every key beside it, as a starter for a new
 //! plan, and in two lines.
 
+use super::machine::{Strike, strikes};
 use super::{Plan, load, schema, shape};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -84,16 +85,14 @@ pub fn outline(name: &str, plan: &Plan) -> String {
         "{} clients, {} arrivals/s, {}",
         client.count, client.rate, plan.workload.kind
     );
-    let mut faults: Vec<String> = (plan.machine_faults().iter().map(|fault| &fault.span))
-        .map(|span| {
-            format!(
-                "“{}” {} to {}",
-                span.name,
-                Span(span.from),
-                Span(span.until)
-            )
+    let mut faults: Vec<String> = (strikes(plan).iter())
+        .map(|Strike { span, .. }| {
+            let (from, until) = span.extent();
+            format!("“{}” {} to {}", span.name, Span(from), Span(until))
         })
         .collect();
+    // Of what comes again and again, once.
+    faults.dedup();
     faults.extend(plan.spec().fault.iter().filter_map(|rule| {
         let period = rule.period?;
         let name = rule.name.as_deref().unwrap_or(&rule.kind);

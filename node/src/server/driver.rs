@@ -3,7 +3,8 @@
 use super::Reporter;
 use super::outbox::Delivery;
 use super::queue::Queue;
-use crate::durability::{BATCH, claims_durability};
+use crate::conditions::Shared;
+use crate::durability::{BATCH, Due, claims_durability};
 use crate::replica::{Input, Output, Replica};
 use crate::request::{Code, Refusal, Reply, Request, Ticket};
 use crate::storage::Failed;
@@ -25,6 +26,7 @@ pub(super) struct Driver {
     orders: Arc<Queue<Order>>,
     outbox: Arc<Queue<Delivery>>,
     reporter: Reporter,
+    conditions: Shared,
     /// Tickets are never given twice.
     tickets: u64,
     /// Who waits for a reply. A caller that gives up stays until the core replies, at its deadline at the latest.
@@ -58,12 +60,14 @@ impl Driver {
         limit: u32,
         outbox: Arc<Queue<Delivery>>,
         reporter: Reporter,
+        conditions: Shared,
     ) -> Self {
         Self {
             replica,
             orders: Arc::new(Queue::new(limit)),
             outbox,
             reporter,
+            conditions,
             tickets: 0,
             waiting: BTreeMap::new(),
             held: Vec::new(),
@@ -94,6 +98,9 @@ impl Driver {
     }
 
     fn run(mut self) -> Result<(), Failed> {
+        for stored in self.replica.inventory(self.reporter.clock.elapsed()) {
+            self.reporter.note(stored);
+        }
         let mut batch = Vec::with_capacity(BATCH);
         while self.orders.take(BATCH, &mut batch) {
             let now = self.reporter.clock.elapsed();
@@ -125,7 +132,11 @@ impl Driver {
         }
         self.ring();
         let handled = self.reporter.clock.elapsed();
+        let due = self.replica.due(handled);
         self.replica.end_batch(handled)?;
+        if due == Due::Sync {
+            self.wait(self.conditions.get().slow_sync);
+        }
         for output in std::mem::take(&mut self.held) {
             self.release(output);
         }
@@ -140,8 +151,18 @@ impl Driver {
         Ok(())
     }
 
+    /// A slow disk takes its time; whoever rings meanwhile is heard afterwards.
+    fn wait(&self, time: Duration) {
+        let until = self.reporter.clock.elapsed() + time;
+        while let Some(left) = until.checked_sub(self.reporter.clock.elapsed())
+            && !left.is_zero()
+        {
+            thread::park_timeout(left);
+        }
+    }
+
     fn input(&mut self, input: Input) {
-        let now = self.reporter.clock.now();
+        let now = self.conditions.get().skew.apply(self.reporter.clock.now());
         if let Input::Message(from, message) = &input {
             self.reporter.note(Event::Received {
                 at: now.elapsed,
@@ -342,7 +363,13 @@ mod tests {
             note: Arc::new(drop),
         };
         let outbox = Arc::new(Queue::new(config.limits.queue));
-        Driver::new(replica, config.limits.queue, outbox, reporter)
+        Driver::new(
+            replica,
+            config.limits.queue,
+            outbox,
+            reporter,
+            Shared::default(),
+        )
     }
 
     fn put() -> Request {

@@ -7,7 +7,9 @@ mod link;
 mod outbox;
 mod queue;
 
+use crate::conditions::Shared;
 use crate::replica::{self, Config, ConfigError, Replica};
+use crate::storage::Disk;
 use crate::storage::Failed;
 use door::{Reception, grpc, peer::Peers};
 use driver::Driver;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub clock: Clock,
     /// A folder of its own, for storage on disk.
     pub data: Option<PathBuf>,
+    /// What is wrong with the machine, from moment to moment.
+    pub conditions: Shared,
 }
 
 /// Takes what a node notes; must be cheap and never wait.
@@ -98,21 +102,19 @@ pub async fn serve(
         links,
         clock,
         data,
+        conditions,
     } = settings;
     let reporter = Reporter { id, clock, note };
-    let replica = Replica::new(
-        &config,
-        id,
-        life,
-        replica::storage(&config, id, data.as_deref())?,
-    )?;
+    let storage = replica::storage(&config, id, data.as_deref())?;
+    let disk = Disk::under(storage, conditions.clone());
+    let replica = Replica::new(&config, id, life, disk)?;
     let mut lanes = JoinSet::new();
     let outgoing = Links::open(&links, &config, &reporter, &mut lanes)?;
     let limit = config.limits.queue;
     // Every request that waits for its reply, and what waits for the links.
     let outbox = Arc::new(Queue::new(limit.saturating_add(config.limits.requests)));
     lanes.spawn(outbox::deliver(Arc::clone(&outbox), outgoing));
-    let driver = Driver::new(replica, limit, outbox, reporter.clone());
+    let driver = Driver::new(replica, limit, outbox, reporter.clone(), conditions);
     let mut bells = JoinSet::new();
     let (inbox, thread, died) = driver.start(&mut bells).map_err(ServeError::Thread)?;
 

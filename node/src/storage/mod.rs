@@ -1,11 +1,13 @@
 //! Where versions rest: the seam of storage engines.
 
+mod disk;
 #[cfg(feature = "lsm")]
 mod lsm;
 mod memory;
 mod model;
 
 pub use crate::placed::place;
+pub use disk::Disk;
 pub use model::modelled;
 
 use crate::durability::Durability;

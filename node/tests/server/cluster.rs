@@ -89,6 +89,7 @@ impl Cluster {
         let mut links = self.addresses.clone();
         links.remove(&id);
         let settings = Settings {
+            conditions: Default::default(),
             config: self.config.clone(),
             id,
             life,

@@ -1,6 +1,7 @@
 //! Convergence: how long after everything healed the replicas of all keys were equal, to stay so.
 //!
 //! A key's replicas are its preference list. They are equal when they hold the same of it, clocks included, or all nothing.
+//! A node that is started again holds what it then says: a power loss may have taken the rest.
 
 use super::{Metric, Run, Seen};
 use crate::figures::{Convergence as Figures, Measured};
@@ -42,12 +43,14 @@ impl Metric for Convergence {
             Event::Stored(stored) => {
                 let key = self.keys.entry(stored.key.clone()).or_default();
                 key.forget(stored.node);
-                key.digests.push((stored.node, stored.digest));
+                if !stored.versions.is_empty() {
+                    key.digests.push((stored.node, stored.digest));
+                }
                 key.compare(&mut self.diverged);
             }
             Event::Machine {
                 node,
-                change: MachineChange::RestartedEmpty,
+                change: MachineChange::Restarted | MachineChange::RestartedEmpty,
                 ..
             } => {
                 for key in self.keys.values_mut() {

@@ -136,7 +136,9 @@ impl Metric for Exposure {
             }
         };
         let mut told = BTreeSet::new();
-        let first = |span: &&FaultSpan| span.series.is_none() || told.insert(&span.name);
+        let faults = run.faults.iter();
+        let faults =
+            faults.filter(|span| span.series.is_none() || told.insert((span.series, &span.name)));
         Exposed {
             whole: touches(whole, operations.iter().sum()),
             phases: messages
@@ -144,7 +146,7 @@ impl Metric for Exposure {
                 .zip(operations)
                 .map(|(messages, operations)| touches(messages, operations))
                 .collect(),
-            faults: run.faults.iter().filter(first).map(fault).collect(),
+            faults: faults.map(fault).collect(),
         }
     }
 }

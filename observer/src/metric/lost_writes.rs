@@ -1,6 +1,6 @@
 //! Lost writes: acknowledged, and at the end held nowhere, nor superseded by what is held or by a delete.
 //!
-//! What a node holds is what it last said it stored; a restart that kept nothing wipes it. Superseding is by the ancestry
+//! What a node holds is what it last said it stored; after a restart, what it then says. Superseding is by the ancestry
 //! of [`crate::judge`], in the multi-value view. A delete is lost only if what it deleted is held.
 
 use super::{Metric, Run, Seen};
@@ -30,14 +30,16 @@ impl Metric for LostWrites {
             Event::Stored(stored) => {
                 let holdings = self.held.entry(stored.key.clone()).or_default();
                 holdings.retain(|holding| holding.node != stored.node);
-                holdings.push(Holding {
-                    node: stored.node,
-                    versions: SmallVec::from_slice(&stored.versions),
-                });
+                if !stored.versions.is_empty() {
+                    holdings.push(Holding {
+                        node: stored.node,
+                        versions: SmallVec::from_slice(&stored.versions),
+                    });
+                }
             }
             Event::Machine {
                 node,
-                change: MachineChange::RestartedEmpty,
+                change: MachineChange::Restarted | MachineChange::RestartedEmpty,
                 ..
             } => {
                 for holdings in self.held.values_mut() {

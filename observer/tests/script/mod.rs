@@ -103,11 +103,16 @@ impl Script {
                     series: None,
                 }))
             }
-            [word @ ("crashed" | "restarted-empty"), at, node] => Event::Machine {
+            [
+                word @ ("crashed" | "restarted" | "restarted-empty"),
+                at,
+                node,
+            ] => Event::Machine {
                 at: ms(at),
                 node: read(node),
                 change: match word {
                     "crashed" => MachineChange::Crashed,
+                    "restarted" => MachineChange::Restarted,
                     _ => MachineChange::RestartedEmpty,
                 },
             },

@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tidemark_netfuzz::proxy;
+use tidemark_node::conditions::{Conditions, Shared};
 use tidemark_node::replica::Config;
 use tidemark_node::server::{self, Settings};
 use tidemark_observer::service::{self, Reporter};
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Detail, Event};
 use tidemark_proto::id::NodeId;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Stdin};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Stdin};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 
@@ -49,6 +50,8 @@ pub struct NodeStart {
     pub links: BTreeMap<NodeId, String>,
     /// The run's epoch on CLOCK_MONOTONIC, in nanoseconds.
     pub epoch_ns: u64,
+    /// What is wrong with its machine at its start; later, each line on its standard input says what is from then on.
+    pub conditions: Conditions,
     /// To whom to report; none: to nobody.
     pub reporting: Option<Reporting>,
     /// Where its data is, if its storage is on disk.
@@ -96,9 +99,13 @@ async fn work() -> anyhow::Result<()> {
         return Ok(());
     }
     let start: Start = serde_json::from_str(&line).context("the order cannot be read")?;
-    let (ready, shutdown) = (|| say(Said::Ready), closed(orders));
+    let conditions = Shared::default();
+    let (ready, shutdown) = (|| say(Said::Ready), closed(orders, conditions.clone()));
     match start {
-        Start::Node(start) => node(listener, *start, ready, shutdown).await,
+        Start::Node(start) => {
+            conditions.set(start.conditions);
+            node(listener, *start, conditions, ready, shutdown).await
+        }
         Start::Netfuzz(reporting) => netfuzz(listener, Some(reporting), ready, shutdown).await,
         Start::Observer { folder } => {
             let (folder, _) = Folder::open(&folder)?;
@@ -107,10 +114,11 @@ async fn work() -> anyhow::Result<()> {
     }
 }
 
-/// Is a node until `shutdown`; calls `ready` when it is about to serve.
+/// Is a node until `shutdown`, on a machine under such conditions; calls `ready` when it is about to serve.
 pub async fn node(
     listener: TcpListener,
     start: NodeStart,
+    conditions: Shared,
     ready: impl FnOnce() -> anyhow::Result<()>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -122,6 +130,7 @@ pub async fn node(
         links: start.links,
         clock: Clock::since(start.epoch_ns),
         data: start.data,
+        conditions,
     };
     ready()?;
     let served = server::serve(listener, settings, note, shutdown).await;
@@ -186,11 +195,21 @@ async fn finish(reporter: Option<Reporter>) {
     }
 }
 
-/// Ends when the parent closes this process's standard input, or is gone.
-async fn closed(mut orders: BufReader<Stdin>) {
-    let mut rest = Vec::new();
-    // Nothing more is expected; an error means that the other end is gone.
-    let _ = orders.read_to_end(&mut rest).await;
+/// Ends when the parent closes this process's standard input, or is gone; until then each line says how the machine is.
+async fn closed(mut orders: BufReader<Stdin>, conditions: Shared) {
+    let mut line = String::new();
+    // An error means that the other end is gone, or talks nonsense, which it does not.
+    while orders
+        .read_line(&mut line)
+        .await
+        .is_ok_and(|length| length > 0)
+    {
+        let Ok(order) = serde_json::from_str(&line) else {
+            return;
+        };
+        conditions.set(order);
+        line.clear();
+    }
 }
 
 fn say(said: Said) -> anyhow::Result<()> {

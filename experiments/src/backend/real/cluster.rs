@@ -3,16 +3,21 @@
 use super::child::{NodeStart, Reporting, Start};
 use super::process::{self, Process};
 use crate::backend::Run;
+use crate::plan::machine::Blow;
 use crate::plan::{Fault, Plan};
 use crate::record::Folder;
 use anyhow::{Context as _, anyhow, bail};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tidemark_node::conditions::Conditions;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
@@ -51,6 +56,8 @@ struct Member {
     life: u32,
     /// None while it is down.
     process: Option<Process>,
+    is_paused: bool,
+    conditions: Conditions,
 }
 
 impl Cluster {
@@ -104,12 +111,14 @@ impl Cluster {
         );
         cluster.load()?;
         for (id, mut process) in processes {
-            process.order(&cluster.orders(id, 1))?;
+            process.order(&cluster.orders(id, 1, Conditions::default()))?;
             cluster.members.insert(
                 id,
                 Member {
                     life: 1,
                     process: Some(process),
+                    is_paused: false,
+                    conditions: Conditions::default(),
                 },
             );
         }
@@ -210,61 +219,151 @@ impl Cluster {
         Ok(dead)
     }
 
-    /// Kills a node's process.
-    pub(crate) fn crash(&mut self, id: NodeId) -> anyhow::Result<()> {
-        let member = self
-            .members
-            .get_mut(&id)
-            .with_context(|| format!("there is no {id}"))?;
-        if let Some(mut process) = member.process.take() {
-            process.kill();
-            self.note_machine(id, MachineChange::Crashed);
+    /// Does something to machines, to all of them before it waits for any.
+    pub(crate) fn strike(&mut self, nodes: &[NodeId], blow: Blow) -> anyhow::Result<()> {
+        let signal = match blow {
+            Blow::Crash | Blow::Wipe => Signal::KILL,
+            Blow::Pause => Signal::STOP,
+            Blow::PowerLoss => bail!("a process cannot lose power; crash it, or wipe it"),
+            Blow::Skew(_) | Blow::SlowSync(_) | Blow::FillDisk => {
+                return self.change(nodes, |conditions| blow.worsen(conditions));
+            }
+        };
+        let mut killed = Vec::new();
+        for id in nodes {
+            let member = self.member(*id)?;
+            let Some(process) = &mut member.process else {
+                continue;
+            };
+            process.signal(signal);
+            if blow == Blow::Pause {
+                member.is_paused = true;
+            } else {
+                killed.extend(member.process.take());
+            }
+            self.note_machine(*id, blow.change());
+        }
+        killed.iter_mut().for_each(Process::kill);
+        for id in nodes.iter().filter(|_| blow == Blow::Wipe) {
+            match fs::remove_dir_all(self.data(*id)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("the disk of {id} cannot be wiped"));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
 
-    /// Starts a node that is down in its next life; a node that is up is left alone.
-    pub(crate) fn restart(&mut self, id: NodeId) -> anyhow::Result<()> {
-        let member = self
-            .members
-            .get_mut(&id)
-            .with_context(|| format!("there is no {id}"))?;
-        if member.process.is_some() {
-            return Ok(());
+    /// Undoes what was done to machines, as far as it was not undone already.
+    pub(crate) fn mend(&mut self, nodes: &[NodeId], blow: Blow) -> anyhow::Result<()> {
+        match blow {
+            Blow::Crash | Blow::PowerLoss | Blow::Wipe => self.restart(nodes),
+            Blow::Pause => {
+                nodes.iter().for_each(|id| self.resume(*id));
+                Ok(())
+            }
+            Blow::Skew(_) | Blow::SlowSync(_) | Blow::FillDisk => {
+                self.change(nodes, |conditions| blow.mend(conditions))
+            }
         }
-        member.life += 1;
-        let life = member.life;
-        // Storage in memory leaves nothing there.
-        let is_kept = self.data(id).exists();
-        let mut process = Process::start("node", &id.to_string())?;
-        let address = process.address()?;
-        process.order(&self.orders(id, life))?;
-        self.open(&BTreeMap::from([(id, address)]))?;
-        if let Some(member) = self.members.get_mut(&id) {
-            member.process = Some(process);
+    }
+
+    /// Changes the conditions of machines, and tells the nodes that are up.
+    fn change(
+        &mut self,
+        nodes: &[NodeId],
+        change: impl Fn(&mut Conditions) -> Option<MachineChange>,
+    ) -> anyhow::Result<()> {
+        for id in nodes {
+            let member = self.member(*id)?;
+            let before = member.conditions;
+            let changed = change(&mut member.conditions);
+            if member.conditions == before {
+                continue;
+            }
+            if let Some(process) = &mut member.process {
+                // Whoever has died meanwhile is told at the next start.
+                let _ = process.tell(&member.conditions);
+            }
+            if let Some(change) = changed {
+                self.note_machine(*id, change);
+            }
         }
-        let change = if is_kept {
-            MachineChange::Restarted
-        } else {
-            MachineChange::RestartedEmpty
-        };
-        self.note_machine(id, change);
         Ok(())
+    }
+
+    fn resume(&mut self, id: NodeId) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        if !std::mem::take(&mut member.is_paused) {
+            return;
+        }
+        if let Some(process) = &member.process {
+            process.signal(Signal::CONT);
+            self.note_machine(id, MachineChange::Resumed);
+        }
+    }
+
+    /// Starts the nodes of these that are down, each in its next life.
+    fn restart(&mut self, nodes: &[NodeId]) -> anyhow::Result<()> {
+        let mut started = Vec::new();
+        for id in nodes {
+            if self.member(*id)?.process.is_none() {
+                started.push((*id, Process::start("node", &id.to_string())?));
+            }
+        }
+        for (id, mut process) in started {
+            let address = process.address()?;
+            let member = self.member(id)?;
+            member.life += 1;
+            let (life, conditions) = (member.life, member.conditions);
+            // Storage in memory leaves nothing there.
+            let is_kept = self.data(id).exists();
+            // What it says that it holds comes after this.
+            let at = self.clock.elapsed();
+            process.order(&self.orders(id, life, conditions))?;
+            self.open(&BTreeMap::from([(id, address)]))?;
+            self.member(id)?.process = Some(process);
+            let change = if is_kept {
+                MachineChange::Restarted
+            } else {
+                MachineChange::RestartedEmpty
+            };
+            self.note(Event::Machine {
+                at,
+                node: id,
+                change,
+            });
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, id: NodeId) -> anyhow::Result<&mut Member> {
+        let member = self.members.get_mut(&id);
+        member.with_context(|| format!("there is no {id}"))
     }
 
     /// Ends every fault: of the network, and of machines that are down.
     pub(crate) fn heal(&mut self) -> anyhow::Result<()> {
         let mut control = self.control.clone();
         self.runtime.block_on(control.heal(HealRequest {}))?;
-        for id in self.plan.members() {
-            self.restart(id)?;
-        }
-        Ok(())
+        let members = self.plan.members();
+        members.iter().for_each(|id| self.resume(*id));
+        self.change(&members, |conditions| {
+            *conditions = Conditions::default();
+            None
+        })?;
+        self.restart(&members)
     }
 
     /// Ends nodes and proxy; what they have seen reaches the observer first.
     pub(super) fn stop_members(&mut self) {
         self.note = None;
+        for id in self.plan.members() {
+            self.resume(id);
+        }
         let mut processes: Vec<&mut Process> = self
             .members
             .values_mut()
@@ -347,7 +446,7 @@ impl Cluster {
         self.data.path().join(id.to_string())
     }
 
-    fn orders(&self, id: NodeId, life: u32) -> Start {
+    fn orders(&self, id: NodeId, life: u32, conditions: Conditions) -> Start {
         let links = self.links.iter().filter(|((from, _), _)| *from == id);
         Start::Node(Box::new(NodeStart {
             config: self.plan.config(),
@@ -357,6 +456,7 @@ impl Cluster {
                 .map(|((_, to), address)| (*to, address.clone()))
                 .collect(),
             epoch_ns: self.clock.epoch_ns(),
+            conditions,
             reporting: Some(Reporting {
                 observer: self.observer_address,
                 // A new process counts its events from 0 again.

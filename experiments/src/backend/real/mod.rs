@@ -9,7 +9,7 @@ pub(crate) use cluster::Cluster;
 
 use super::{Backend, Build, Run};
 use crate::command::exit::{Class, Classed as _};
-use crate::plan::MachineFault;
+use crate::plan::machine::{Blow, Strike, strikes};
 use crate::record::Folder;
 use anyhow::Context as _;
 use load::Load;
@@ -44,8 +44,8 @@ struct Real;
 /// What the plan does at a time.
 enum Step {
     Begin(FaultSpan),
-    Crash(NodeId),
-    Restart(NodeId),
+    Strike(Vec<NodeId>, Blow),
+    Mend(Vec<NodeId>, Blow),
     Milestone(Milestone),
 }
 
@@ -127,8 +127,8 @@ fn carry_out(
         }
         match step {
             Step::Begin(span) => cluster.note(Event::Fault(Box::new(span))),
-            Step::Crash(node) => cluster.crash(node)?,
-            Step::Restart(node) => cluster.restart(node)?,
+            Step::Strike(nodes, blow) => cluster.strike(&nodes, blow)?,
+            Step::Mend(nodes, blow) => cluster.mend(&nodes, blow)?,
             Step::Milestone(milestone) => {
                 if milestone == Milestone::Healed {
                     cluster.heal()?;
@@ -152,12 +152,12 @@ fn steps(run: &Run) -> anyhow::Result<Vec<(Duration, Step)>> {
         .into_iter()
         .map(|span| (span.from, Step::Begin(span)))
         .collect();
-    for MachineFault { node, span } in plan.machine_faults() {
+    for Strike { nodes, blow, span } in strikes(plan) {
         let (from, until) = (span.from, span.until);
         steps.extend([
             (from, Step::Begin(span)),
-            (from, Step::Crash(node)),
-            (until, Step::Restart(node)),
+            (from, Step::Strike(nodes.clone(), blow)),
+            (until, Step::Mend(nodes, blow)),
         ]);
     }
     steps.extend([

@@ -9,6 +9,8 @@
 use super::child::{Said, Start};
 use crate::command::exit::{Class, Classed as _};
 use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -87,7 +89,16 @@ impl Process {
     /// # Errors
     /// It is gone, or does not say that it is ready.
     pub fn order(&mut self, start: &Start) -> anyhow::Result<()> {
-        let line = serde_json::to_string(start)? + "\n";
+        self.tell(start)?;
+        match self.hear().class(Class::Process)? {
+            Said::Ready => Ok(()),
+            Said::Listening(_) => bail!("{} listened twice", self.name),
+        }
+    }
+
+    /// Tells it something, and does not wait for what it does.
+    pub(super) fn tell(&mut self, order: &impl Serialize) -> anyhow::Result<()> {
+        let line = serde_json::to_string(order)? + "\n";
         let orders = self
             .orders
             .as_mut()
@@ -95,11 +106,7 @@ impl Process {
         orders
             .write_all(line.as_bytes())
             .with_context(|| format!("{} is gone", self.name))
-            .class(Class::Process)?;
-        match self.hear().class(Class::Process)? {
-            Said::Ready => Ok(()),
-            Said::Listening(_) => bail!("{} listened twice", self.name),
-        }
+            .class(Class::Process)
     }
 
     /// The number that the system gave it.
@@ -111,6 +118,12 @@ impl Process {
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        // As long as nobody has waited for it, its number is nobody else's; whoever is dead already need not be told.
+        let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// Kills it as the kernel kills: it has no say.

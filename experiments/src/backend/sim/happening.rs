@@ -1,6 +1,7 @@
 //! What can happen in the simulated world. What is large and rare is boxed: the queue moves these about.
 
 use super::calls::OpenCall;
+use crate::plan::machine::Blow;
 use tidemark_node::replica::Input;
 use tidemark_node::request::{Reply, Request};
 use tidemark_proto::event::{FaultSpan, Milestone};
@@ -44,11 +45,15 @@ pub(super) enum Happening {
     /// The clients' alarm.
     Clients,
     Begin(Box<FaultSpan>),
-    Crash {
+    /// A machine fault strikes.
+    Strike {
         node: usize,
+        blow: Blow,
     },
-    Restart {
+    /// It is over.
+    Mend {
         node: usize,
+        blow: Blow,
     },
     Milestone(Milestone),
 }

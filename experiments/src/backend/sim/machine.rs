@@ -1,13 +1,15 @@
 //! A simulated machine: a node's process, what a crash leaves of it, and how busy it is.
 
+use crate::plan::machine::Blow;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tidemark_netfuzz::Distribution;
 use tidemark_netfuzz::draw::{Draw, LaneSeed};
+use tidemark_node::conditions::Shared;
 use tidemark_node::durability::{BATCH, Due, claims_durability};
 use tidemark_node::replica::{Config, ConfigError, Input, Output, Replica, simulated_storage};
-use tidemark_node::storage::{Kept, Storage};
-use tidemark_proto::event::{Direction, MachineChange};
+use tidemark_node::storage::{Disk, Kept, Storage};
+use tidemark_proto::event::{Direction, Event, MachineChange};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Method;
 use tidemark_proto::time::{Now, Timestamp};
@@ -19,7 +21,10 @@ pub(super) struct Machine {
     pub(super) life: u32,
     /// When its alarm is set to.
     pub(super) alarm: Option<Duration>,
+    /// What waits while it is paused; none: it is not.
+    pub(super) paused: Option<Paused>,
     replica: Option<Replica>,
+    conditions: Shared,
     /// What a crash has left.
     disk: Option<(Box<dyn Storage>, Kept)>,
     busy_until: Duration,
@@ -49,13 +54,25 @@ enum DiskWork {
     Sync,
 }
 
+/// What waits for a paused node.
+#[derive(Default)]
+pub(super) struct Paused {
+    pub(super) inputs: VecDeque<Taken>,
+    /// Whether its disk is done meanwhile.
+    pub(super) is_disk_done: bool,
+}
+
 impl Machine {
     pub(super) fn start(config: &Config, id: NodeId) -> Result<Self, ConfigError> {
+        let conditions = Shared::default();
+        let disk = Disk::under(simulated_storage(config, id)?, conditions.clone());
         Ok(Self {
             id,
             life: 1,
             alarm: None,
-            replica: Some(Replica::new(config, id, 1, simulated_storage(config, id)?)?),
+            paused: None,
+            replica: Some(Replica::new(config, id, 1, disk)?),
+            conditions,
             disk: None,
             busy_until: Duration::ZERO,
             taken: 0,
@@ -90,9 +107,12 @@ impl Machine {
         sync_latency: Option<&Distribution>,
     ) -> Option<Vec<Output>> {
         let replica = self.replica.as_mut()?;
-        let mut outputs = replica.handle(Now::at(EPOCH, now), input);
+        let conditions = self.conditions.get();
+        let told = conditions.skew.apply(Now::at(EPOCH, now));
+        let mut outputs = replica.handle(told, input);
         let due = replica.due(now);
-        if sync_latency.is_none() || due == Due::Commit && replica.holds_back() {
+        let takes_time = sync_latency.is_some() || !conditions.slow_sync.is_zero();
+        if !takes_time || due == Due::Commit && replica.holds_back() {
             replica.end_batch(now).expect(NEVER_FAILS);
         } else if due == Due::Sync && replica.holds_back() {
             self.held
@@ -118,7 +138,10 @@ impl Machine {
         }
         self.disk_work = work;
         self.synced += 1;
-        let time = sync_latency?.sample(&mut Draw::new(self.sync, self.synced));
+        let latency = sync_latency
+            .map(|latency| latency.sample(&mut Draw::new(self.sync, self.synced)))
+            .unwrap_or_default();
+        let time = latency + self.conditions.get().slow_sync;
         if work == DiskWork::Sync {
             self.busy_until = self.busy_until.max(now) + time;
         }
@@ -151,18 +174,56 @@ impl Machine {
         self.busy_until
     }
 
-    /// Kills the process. Tells whether there was one.
-    pub(super) fn crash(&mut self, now: Duration) -> bool {
-        let Some(replica) = self.replica.take() else {
-            return false;
-        };
-        self.disk = Some(replica.crash());
-        self.alarm = None;
-        self.busy_until = now;
-        self.disk_work = DiskWork::Nothing;
-        self.held.clear();
-        self.waiting.clear();
-        true
+    /// Does something to the machine. Tells what has become of it, or none if it was so already.
+    pub(super) fn strike(
+        &mut self,
+        blow: Blow,
+        now: Duration,
+        config: &Config,
+    ) -> Option<MachineChange> {
+        match blow {
+            Blow::Crash | Blow::PowerLoss | Blow::Wipe => {
+                let replica = self.replica.take()?;
+                self.disk = Some(match blow {
+                    Blow::PowerLoss => replica.power_loss(),
+                    Blow::Wipe => {
+                        let empty = simulated_storage(config, self.id);
+                        let empty = empty.expect("the configuration was accepted at the start");
+                        (Disk::under(empty, self.conditions.clone()), Kept::Nothing)
+                    }
+                    _ => replica.crash(),
+                });
+                (self.alarm, self.paused, self.busy_until) = (None, None, now);
+                self.disk_work = DiskWork::Nothing;
+                self.held.clear();
+                self.waiting.clear();
+            }
+            Blow::Pause => {
+                self.replica.as_ref()?;
+                self.paused.get_or_insert_default();
+            }
+            Blow::Skew(_) | Blow::SlowSync(_) | Blow::FillDisk => {
+                let mut conditions = self.conditions.get();
+                let change = blow.worsen(&mut conditions);
+                self.conditions.set(conditions);
+                return change;
+            }
+        }
+        Some(blow.change())
+    }
+
+    /// Undoes what was done to clock, syncs and disk. Tells what has become of it.
+    pub(super) fn mend(&mut self, blow: Blow) -> Option<MachineChange> {
+        let mut conditions = self.conditions.get();
+        let change = blow.mend(&mut conditions);
+        self.conditions.set(conditions);
+        change
+    }
+
+    /// What the node holds of every key.
+    pub(super) fn inventory(&self, now: Duration) -> Vec<Event> {
+        let replica = self.replica.iter();
+        replica.flat_map(|replica| replica.inventory(now)).collect()
     }
 
     /// Starts the process on what the crash has left. Tells with what, or none if it was up.

@@ -1,6 +1,7 @@
 //! The simulator: the same nodes, clients and fault model on one queue, in virtual time, from one seed.
 
 mod calls;
+mod fault;
 mod happening;
 mod lanes;
 mod machine;

@@ -7,7 +7,8 @@ use super::machine::Machine;
 use super::queue::Queue;
 use crate::backend::{Progress, Run};
 use crate::client::{Clients, Want};
-use crate::plan::{MachineFault, Plan};
+use crate::plan::Plan;
+use crate::plan::machine::{Strike, strikes};
 use std::time::Duration;
 use tidemark_netfuzz::{Fate, LaneId, Network};
 use tidemark_node::replica::{Config, Input, Output};
@@ -34,20 +35,20 @@ pub struct Pace {
     pub happenings: u64,
 }
 
-struct World<'a> {
+pub(super) struct World<'a> {
     plan: &'a Plan,
-    config: Config,
+    pub(super) config: Config,
     progress: &'a Progress,
     sink: &'a mut dyn FnMut(Event),
-    detail: Detail,
-    now: Duration,
+    pub(super) detail: Detail,
+    pub(super) now: Duration,
     queue: Queue<Happening>,
     network: Network,
     lanes: Lanes,
-    machines: Vec<Machine>,
+    pub(super) machines: Vec<Machine>,
     clients: Clients,
     clients_alarm: Option<Duration>,
-    calls: OpenCalls,
+    pub(super) calls: OpenCalls,
     wants: Vec<Want>,
 }
 
@@ -58,7 +59,10 @@ impl<'a> World<'a> {
         sink: &'a mut dyn FnMut(Event),
     ) -> anyhow::Result<Self> {
         let config = plan.config();
-        let (nodes, gateways) = (config.nodes.len(), config.gateways.len());
+        let (nodes, gateways) = (
+            config.nodes.len() + plan.spares().len(),
+            config.gateways.len(),
+        );
         Ok(Self {
             progress,
             sink,
@@ -91,12 +95,14 @@ impl<'a> World<'a> {
         for span in self.network.spans() {
             self.queue.push(span.from, Happening::Begin(Box::new(span)));
         }
-        for MachineFault { node, span } in self.plan.machine_faults() {
-            let node = self.lanes.member(node);
+        for Strike { nodes, blow, span } in strikes(self.plan) {
             let (from, until) = (span.from, span.until);
             self.queue.push(from, Happening::Begin(Box::new(span)));
-            self.queue.push(from, Happening::Crash { node });
-            self.queue.push(until, Happening::Restart { node });
+            let nodes: Vec<_> = nodes.iter().map(|id| self.lanes.member(*id)).collect();
+            for node in nodes {
+                self.queue.push(from, Happening::Strike { node, blow });
+                self.queue.push(until, Happening::Mend { node, blow });
+            }
         }
         let healed = self.plan.duration.0;
         let ended = healed + self.plan.settle.0;
@@ -146,13 +152,19 @@ impl<'a> World<'a> {
                 input,
                 about,
             } => {
-                if self.machines[to].life == life {
+                if self.machines[to].life != life {
+                } else if self.machines[to].paused.is_some() {
+                    self.hold(to, *input, about);
+                } else {
                     self.handle(to, *input, about);
                 }
             }
             Happening::DiskDone { node, life } => {
-                let machine = &self.machines[node];
-                if machine.life == life && machine.is_up() {
+                let machine = &mut self.machines[node];
+                if machine.life != life || !machine.is_up() {
+                } else if let Some(paused) = &mut machine.paused {
+                    paused.is_disk_done = true;
+                } else {
                     self.end_disk_work(node);
                 }
             }
@@ -166,8 +178,8 @@ impl<'a> World<'a> {
                 self.satisfy(wants);
             }
             Happening::Begin(span) => self.note(Event::Fault(span)),
-            Happening::Crash { node } => self.crash(node),
-            Happening::Restart { node } => self.restart(node),
+            Happening::Strike { node, blow } => self.strike(node, blow),
+            Happening::Mend { node, blow } => self.mend(node, blow),
             Happening::Milestone(milestone @ Milestone::Ended) => return Some(self.end(milestone)),
             Happening::Milestone(milestone) => {
                 if milestone == Milestone::Healed {
@@ -283,7 +295,7 @@ impl<'a> World<'a> {
         self.work(call.node, Input::Request(ticket, request), None);
     }
 
-    fn unavailable(&mut self, call: OpenCall) {
+    pub(super) fn unavailable(&mut self, call: OpenCall) {
         let reply = Refusal::new(Code::Unavailable, "the node is down");
         let reply = Box::new(Reply::Refused(reply));
         self.queue.push(
@@ -296,7 +308,10 @@ impl<'a> World<'a> {
     }
 
     /// A node takes an input up, now or when it has worked off what came before.
-    fn work(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
+    pub(super) fn work(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
+        if self.machines[to].paused.is_some() {
+            return self.hold(to, input, about);
+        }
         let Some(service) = &self.plan.sim.service else {
             return self.handle(to, input, about);
         };
@@ -315,7 +330,7 @@ impl<'a> World<'a> {
     }
 
     /// A node takes an input, or leaves it until it no longer waits for its disk.
-    fn handle(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
+    pub(super) fn handle(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
         if self.machines[to].is_syncing() {
             return self.machines[to].wait((input, about));
         }
@@ -324,7 +339,7 @@ impl<'a> World<'a> {
     }
 
     /// A node's disk has what it was given; all that came meanwhile is one batch.
-    fn end_disk_work(&mut self, node: usize) {
+    pub(super) fn end_disk_work(&mut self, node: usize) {
         let (outputs, batch) = self.machines[node].end_disk_work(self.now);
         self.release(self.machines[node].id, outputs);
         for (input, about) in batch {
@@ -347,11 +362,7 @@ impl<'a> World<'a> {
 
     fn take(&mut self, to: usize, input: Input, about: Option<(NodeId, Method)>) {
         let id = self.machines[to].id;
-        let operation = match &input {
-            Input::Message(_, message) => message.operation(),
-            Input::Request(_, request) => request.operation,
-            Input::Timeout => OperationId::NONE,
-        };
+        let operation = operation_of(&input);
         let Some(outputs) =
             self.machines[to].handle(self.now, input, self.plan.sim.sync_latency.as_ref())
         else {
@@ -380,7 +391,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn arm(&mut self, node: usize, due: Option<Duration>) {
+    pub(super) fn arm(&mut self, node: usize, due: Option<Duration>) {
         let machine = &mut self.machines[node];
         let Some(due) = due else { return };
         if machine.alarm.is_none_or(|alarm| due < alarm) {
@@ -397,6 +408,9 @@ impl<'a> World<'a> {
             return;
         }
         machine.alarm = None;
+        if machine.paused.is_some() {
+            return;
+        }
         let due = machine.next_timeout();
         if due.is_some_and(|due| due <= self.now) {
             self.handle(node, Input::Timeout, None);
@@ -498,37 +512,19 @@ impl<'a> World<'a> {
         fate
     }
 
-    fn crash(&mut self, node: usize) {
-        if !self.machines[node].crash(self.now) {
-            return;
-        }
-        let (at, id) = (self.now, self.machines[node].id);
-        self.note(Event::Machine {
-            at,
-            node: id,
-            change: MachineChange::Crashed,
-        });
-        for call in self.calls.close_all(node) {
-            self.unavailable(call);
-        }
-    }
-
-    fn restart(&mut self, node: usize) {
-        if let Some(change) = self.machines[node].restart(&self.config) {
-            let (at, id) = (self.now, self.machines[node].id);
-            self.note(Event::Machine {
-                at,
-                node: id,
-                change,
-            });
-            self.arm(node, self.machines[node].next_timeout());
-        }
-    }
-
-    fn note(&mut self, event: Event) {
+    pub(super) fn note(&mut self, event: Event) {
         if event.detail() <= self.detail {
             (self.sink)(event);
         }
+    }
+}
+
+/// The operation that an input serves.
+pub(super) fn operation_of(input: &Input) -> OperationId {
+    match input {
+        Input::Message(_, message) => message.operation(),
+        Input::Request(_, request) => request.operation,
+        Input::Timeout => OperationId::NONE,
     }
 }
 
