@@ -30,6 +30,12 @@ pub struct Figures {
     pub lost_writes: Measured<LostWrites>,
     /// How long after healing all replicas were equal.
     pub convergence: Measured<Convergence>,
+    /// What repair has done, and at what cost.
+    pub repairs: Measured<Repairs>,
+    /// Repairs that were sent although all replicas were equal and nobody asked for anything: none, if all is well.
+    pub repairs_at_idle: Measured<u64>,
+    /// How long after their completion writes were held by the first, second, … of their replicas.
+    pub replication_lag: Measured<Vec<Lag>>,
     /// What no figure above counts, and why.
     pub excluded: Vec<Excluded>,
 }
@@ -358,6 +364,56 @@ pub struct Convergence {
     pub diverged_at_end: u64,
     /// Seconds from healing until the last key's replicas were equal; none if they never were.
     pub after_heal_s: Option<f64>,
+}
+
+/// What repair has done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repairs {
+    /// By the strategy that did it.
+    pub paths: Vec<RepairPath>,
+    /// Keys that sweeps have compared one by one.
+    pub compared: u64,
+    /// What became of hints.
+    pub hints: Hints,
+}
+
+/// What one strategy has done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RepairPath {
+    /// The strategy.
+    pub name: String,
+    /// How often what a replica holds of a key was changed by it.
+    pub mended: u64,
+    /// Its messages.
+    pub messages: Measured<u64>,
+    /// Their size.
+    pub bytes: Measured<u64>,
+}
+
+/// What became of hints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hints {
+    /// Writes that a node kept in another's place; those of one key for one node become one hint.
+    pub kept: u64,
+    /// Hints that have gone home.
+    pub delivered: u64,
+    /// Hints forgotten since they were too old.
+    pub expired: u64,
+    /// Writes not kept since there were too many.
+    pub dropped: u64,
+    /// Hints still kept at the end.
+    pub outstanding: u64,
+}
+
+/// How long after its completion a write was held by one more of its key's replicas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// Which one, in the order of arrival, from 1.
+    pub replica: u64,
+    /// Completed writes.
+    pub of: u64,
+    /// Of those that it reached.
+    pub ms: Spread,
 }
 
 /// Something that was left out of the figures.

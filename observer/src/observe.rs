@@ -13,9 +13,11 @@ use crate::metric::clock_distance::ClockDistance;
 use crate::metric::convergence::Convergence;
 use crate::metric::exposure::{Exposure, Touches};
 use crate::metric::freshness::{self, PROBABILITIES};
+use crate::metric::lag::Lag;
 use crate::metric::latency::Latency;
 use crate::metric::legs::Legs;
 use crate::metric::lost_writes::LostWrites;
+use crate::metric::repair::Repair;
 use crate::metric::siblings::Siblings;
 use crate::metric::staleness::{StaleReads, StaleShares, Staleness};
 use crate::metric::{Metric, Run, Seen};
@@ -104,6 +106,8 @@ pub struct Observation {
     exposure: Exposure,
     lost_writes: LostWrites,
     convergence: Convergence,
+    repair: Repair,
+    lag: Lag,
     events: u64,
     operations: u64,
     /// Operations of the load that began before the measured time.
@@ -130,6 +134,8 @@ impl Observation {
             exposure: Exposure::default(),
             lost_writes: LostWrites::default(),
             convergence: Convergence::default(),
+            repair: Repair::default(),
+            lag: Lag::default(),
             events: 0,
             operations: 0,
             early: 0,
@@ -165,6 +171,8 @@ impl Observation {
         self.exposure.observe(&seen);
         self.lost_writes.observe(&seen);
         self.convergence.observe(&seen);
+        self.repair.observe(&seen);
+        self.lag.observe(&seen);
     }
 
     /// What it has come to so far.
@@ -183,6 +191,8 @@ impl Observation {
         let stale = self.staleness.report(&run);
         let (siblings, several) = self.siblings.report(&run);
         let exposed = self.exposure.report(&run);
+        let convergence = self.convergence.report(&run);
+        let equal_after = convergence.known().and_then(|known| known.after_heal_s);
         let whole = Phase {
             name: WHOLE.to_owned(),
             from: self.phases.started(),
@@ -213,7 +223,10 @@ impl Observation {
             clock_distance: self.clock_distance.report(&run),
             legs: self.legs.report(&run),
             lost_writes: self.lost_writes.report(&run),
-            convergence: self.convergence.report(&run),
+            convergence,
+            repairs: self.repair.report(&run),
+            repairs_at_idle: self.repair.at_idle(&run, equal_after),
+            replication_lag: self.lag.report(&run),
             excluded: excluded(&[
                 (
                     "reads before any write of their key was complete",

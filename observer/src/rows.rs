@@ -42,6 +42,7 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
     rows.value("converged_after_heal_s", after, keys);
     let diverged = convergence.map(|convergence| convergence.diverged_at_end as f64);
     rows.value("keys_diverged_at_end", diverged, keys);
+    rows.repairs(figures);
     rows.rows
 }
 
@@ -108,6 +109,42 @@ impl Rows {
                 from_arrivals,
                 pairs,
             );
+        }
+    }
+
+    fn repairs(&mut self, figures: &Figures) {
+        for lag in figures.replication_lag.known().into_iter().flatten() {
+            let metric = format!("replication_lag_{}", lag.replica);
+            self.spread(&metric, "_ms", Some(&lag.ms));
+        }
+        let at_idle = figures.repairs_at_idle.known().map(|count| *count as f64);
+        self.value("repairs_at_idle", at_idle, figures.whole.operations);
+        let Some(repairs) = figures.repairs.known() else {
+            return;
+        };
+        for path in &repairs.paths {
+            let known = |count: &Measured<u64>| count.known().map(|count| *count as f64);
+            let counts = [
+                ("mended", Some(path.mended as f64)),
+                ("messages", known(&path.messages)),
+                ("bytes", known(&path.bytes)),
+            ];
+            for (name, value) in counts {
+                let metric = format!("{}_repair_{name}", path.name);
+                self.value(&metric, value, path.mended);
+            }
+        }
+        let hints = repairs.hints;
+        let counts = [
+            ("sweep_keys_compared", repairs.compared),
+            ("hints_kept", hints.kept),
+            ("hints_delivered", hints.delivered),
+            ("hints_expired", hints.expired),
+            ("hints_dropped", hints.dropped),
+            ("hints_outstanding", hints.outstanding),
+        ];
+        for (metric, count) in counts {
+            self.value(metric, Some(count as f64), figures.whole.operations);
         }
     }
 

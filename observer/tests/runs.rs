@@ -4,7 +4,7 @@ mod script;
 
 use script::Script;
 use std::time::Duration;
-use tidemark_observer::figures::{Figures, Measured, Rate};
+use tidemark_observer::figures::{Figures, Hints, Measured, Rate};
 use tidemark_observer::history::Tables;
 use tidemark_observer::observe::{Observed, RunFacts, observe, observe_files};
 use tidemark_observer::rows::rows;
@@ -479,6 +479,131 @@ fn replicas_have_converged_when_the_last_difference_is_gone() {
     assert_eq!(
         unhealed.convergence.missing(),
         Some("the run ended before it healed")
+    );
+}
+
+/// If this fails, a repair's work is another's, or what hints there are is not what nodes said last.
+#[test]
+fn repairs_are_told_apart_and_hints_counted() {
+    let figures = figures(
+        "placed x n1 n2 n3
+         started 0
+         stored 5 n1 x c1.1 Put 1 c1.1
+         stored 6 n2 x c1.2 Repair 1 c1.1        # a read found it behind
+         stored 7 n3 x - Repair 1 c1.1           # no read did: a sweep
+         stored 8 n3 x c1.1 Handoff 2 c1.1
+         stored 9 n3 x - BulkReply 3 c1.1
+         sent 6 c1.2 n1 n2 Repair 1
+         fate 6 n1 n2 Repair 1 -
+         sent 7 - n1 n3 Repair 1
+         fate 7 n1 n3 Repair 1 -
+         fate 7 n1 n3 Sweep 1 -
+         fate 7 n3 n1 Sweep 1 -
+         fate 8 n1 n3 Handoff 1 -
+         did 10 n1 swept n3 40
+         did 11 n1 hint-kept n3 1
+         did 12 n1 hint-kept n3 2
+         did 13 n2 hint-kept n3 1
+         did 14 n2 hint-dropped n3 1
+         did 15 n1 hint-delivered n3 1
+         did 16 n2 hint-expired n3 0
+         restarted-empty 17 n4
+         ended 5000",
+    );
+    let repairs = figures.repairs.known().expect("all was kept");
+    let paths = repairs.paths.iter().map(|path| {
+        let known = |count: &Measured<u64>| *count.known().expect("all was kept");
+        (
+            path.name.as_str(),
+            path.mended,
+            known(&path.messages),
+            known(&path.bytes),
+        )
+    });
+    let expected = [
+        ("read", 1, 1, 100),
+        ("hint", 1, 1, 100),
+        ("sweep", 1, 3, 300),
+        ("pull", 1, 0, 0),
+    ];
+    assert_eq!(paths.collect::<Vec<_>>(), expected);
+    let hints = Hints {
+        kept: 3,
+        delivered: 1,
+        expired: 1,
+        dropped: 1,
+        outstanding: 1,
+    };
+    assert_eq!((repairs.compared, repairs.hints), (40, hints));
+}
+
+/// If this fails, a store that repairs for ever passes for one that is at rest, or the other way round.
+#[test]
+fn repairs_at_idle_are_those_sent_a_second_after_all_was_equal_and_nobody_asked() {
+    let at_idle = |last: &str| {
+        let figures = figures(&format!(
+            "placed x n1 n2
+             started 0
+             c1.1 put x 1..5 on n1
+             stored 3 n1 x c1.1 Put 1 c1.1
+             healed 1000
+             stored 2000 n2 x c1.1 Repair 1 c1.1
+             sent 1990 c1.2 n1 n2 Repair 1
+             {last}
+             ended 9000"
+        ));
+        figures.repairs_at_idle.known().copied()
+    };
+    assert_eq!(at_idle(""), Some(0));
+    assert_eq!(
+        at_idle("sent 2999 - n1 n2 Repair 2"),
+        Some(0),
+        "still settling"
+    );
+    assert_eq!(
+        at_idle("sent 3000 - n1 n2 Repair 2\nsent 4000 c1.1 n1 n2 Handoff 1"),
+        Some(2)
+    );
+    assert_eq!(
+        at_idle("sent 3000 - n1 n2 Sweep 2"),
+        Some(0),
+        "it only compares"
+    );
+    assert_eq!(
+        at_idle("c1.2 get x 3000..3500\nsent 4400 c1.2 n1 n2 Repair 2"),
+        Some(0)
+    );
+    assert_eq!(
+        at_idle("stored 3000 n2 x c1.3 Repair 2 c1.3"),
+        None,
+        "they differ"
+    );
+}
+
+/// If this fails, a replica that held a write before its client knew counts as late, or one that never did as early.
+#[test]
+fn the_lag_of_a_replica_runs_from_the_writes_completion() {
+    let figures = figures(
+        "placed x n1 n2 n3
+         started 0
+         c1.1 put x 1..10 on n1
+         stored 3 n1 x c1.1 Put 1 c1.1
+         stored 25 n2 x c1.1 Store 1 c1.1
+         stored 40 n2 x c1.1 Repair 1 c1.1       # the same again
+         stored 50 n4 x c1.1 Store 1 c1.1        # no replica
+         c1.2 put x 100..110 on n1 n2
+         stored 103 n1 x c1.2 Put 2 c1.2
+         stored 105 n2 x c1.2 Store 2 c1.2
+         stored 210 n3 x c1.2 Store 2 c1.2
+         ended 5000",
+    );
+    let lags = figures.replication_lag.known().expect("arrivals were kept");
+    let lags = lags
+        .iter()
+        .map(|lag| (lag.replica, lag.of, lag.ms.count, lag.ms.max.round()));
+    assert_eq!(
+        lags.collect::<Vec<_>>(),
+        [(1, 2, 2, 0.0), (2, 2, 2, 15.0), (3, 2, 1, 100.0)]
     );
 }
 

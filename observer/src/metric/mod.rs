@@ -6,9 +6,11 @@ pub(crate) mod clock_distance;
 pub(crate) mod convergence;
 pub(crate) mod exposure;
 pub(crate) mod freshness;
+pub(crate) mod lag;
 pub(crate) mod latency;
 pub(crate) mod legs;
 pub(crate) mod lost_writes;
+pub(crate) mod repair;
 pub(crate) mod siblings;
 pub(crate) mod staleness;
 

@@ -3,8 +3,8 @@
 use super::Manifest;
 use crate::figures::{
     AgeBin, Arrivals, ClockDistance, Convergence, Excluded, FaultFigures, Figures, Freshness,
-    IntervalMethod, LatencyRow, Leg, LostWrites, Measured, PhaseFigures, Rate, RunFigures,
-    SiblingCount, Spread, TVisibility, TimeBin, WHOLE,
+    Hints, IntervalMethod, Lag, LatencyRow, Leg, LostWrites, Measured, PhaseFigures, Rate,
+    RepairPath, Repairs, RunFigures, SiblingCount, Spread, TVisibility, TimeBin, WHOLE,
 };
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -83,6 +83,22 @@ pub(crate) fn figures() -> Figures {
             diverged_at_end: 0,
             after_heal_s: Some(0.83),
         }),
+        repairs: Measured::Known(Repairs {
+            paths: vec![RepairPath {
+                name: "read".to_owned(),
+                mended: 212,
+                messages: Measured::Known(230),
+                bytes: Measured::Known(31_740),
+            }],
+            compared: 0,
+            hints: Hints::default(),
+        }),
+        repairs_at_idle: Measured::Known(0),
+        replication_lag: Measured::Known(vec![Lag {
+            replica: 3,
+            of: 19_803,
+            ms: spread(19_640, 5.2, [4.8, 9.9, 1_204.0, 9_871.0, 10_210.0]),
+        }]),
         excluded: vec![Excluded {
             what: "reads of a key before its first complete write".to_owned(),
             count: 31,

@@ -6,7 +6,8 @@ use super::words::{
 };
 use super::{Manifest, figure, verdict as wording};
 use crate::figures::{
-    ClockDistance, FEW, Figures, LatencyRow, Measured, PhaseFigures, Spread, WHOLE, ZERO_AGE_MS,
+    ClockDistance, FEW, Figures, Hints, LatencyRow, Measured, PhaseFigures, RepairPath, Spread,
+    WHOLE, ZERO_AGE_MS,
 };
 use crate::plot::Plot;
 use maud::{Markup, html};
@@ -215,6 +216,49 @@ pub(super) fn aftermath(figures: &Figures) -> Markup {
             @if !examples.is_empty() { p.muted { "The first lost writes: " (examples) "." } }
         }
     }
+}
+
+pub(super) fn repairs(figures: &Figures) -> Markup {
+    let at_idle = figures
+        .repairs_at_idle
+        .map(|count_at_idle| count(*count_at_idle));
+    let lags = figures
+        .replication_lag
+        .known()
+        .map_or(&[][..], Vec::as_slice);
+    let lag_rows = lags.iter().map(|lag| {
+        let reached = format!("{} of {}", count(lag.ms.count), count(lag.of));
+        let [_, _, mean, p50, p90, p99, _, max] = times(String::new(), &lag.ms);
+        [count(lag.replica), reached, mean, p50, p90, p99, max]
+    });
+    html! {
+        section {
+            h2 { "How replicas were made equal" }
+            @if let Some(repairs) = figures.repairs.known() {
+                (table(["repair", "mended", "messages", "bytes"], repairs.paths.iter().map(path_row)))
+                p.note {
+                    "Mended: how often what a replica holds of a key was changed by a repair. Sweeps compared "
+                    (count(repairs.compared)) " keys one by one. Repairs at idle, when replicas were equal and nobody asked: "
+                    (told(&at_idle)) "."
+                }
+                @if repairs.hints != Hints::default() { p { (wording::sentence(&wording::hints(&repairs.hints))) } }
+            }
+            @if !lags.is_empty() {
+                (table(["replica", "held", "mean", "p50", "p90", "p99", "max"], lag_rows))
+                p.note { "How long after its completion a write was held by the first, second, … of its replicas." }
+            }
+        }
+    }
+}
+
+fn path_row(path: &RepairPath) -> [String; 4] {
+    let name = path.name.clone();
+    [
+        name,
+        count(path.mended),
+        counted(&path.messages),
+        counted(&path.bytes),
+    ]
 }
 
 pub(super) fn faults(figures: &Figures) -> Markup {

@@ -3,7 +3,7 @@
 use super::Manifest;
 use super::words::{count, faults, percent, rate, seconds, share};
 use crate::figures::{
-    Convergence, FaultFigures, Figures, LostWrites, Measured, PhaseFigures, Rate,
+    Convergence, FaultFigures, Figures, Hints, LostWrites, Measured, PhaseFigures, Rate,
 };
 use tidemark_proto::event::Milestone;
 
@@ -29,6 +29,9 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
         ));
     }
     sentences.extend(after(figures));
+    let kept = figures.repairs.known().map(|repairs| repairs.hints);
+    let kept = kept.filter(|kept| *kept != Hints::default());
+    sentences.extend(kept.map(|kept| sentence(&hints(&kept))));
     sentences.extend(figures.lost_writes.known().map(lost));
     sentences
 }
@@ -151,6 +154,25 @@ fn after(figures: &Figures) -> Option<String> {
 }
 
 /// Whether and when all replicas were equal.
+/// What became of hints, in words.
+pub(super) fn hints(hints: &Hints) -> String {
+    let counts = [
+        ("delivered", hints.delivered),
+        ("expired", hints.expired),
+        ("still kept at the end", hints.outstanding),
+    ];
+    let fates = counts.map(|(fate, number)| format!("{} {fate}", count(number)));
+    let dropped = match hints.dropped {
+        0 => String::new(),
+        dropped => format!("; {} more were dropped", count(dropped)),
+    };
+    let kept = count(hints.kept);
+    format!(
+        "for replicas out of reach {kept} writes were kept; of their hints {}{dropped}",
+        fates.join(", ")
+    )
+}
+
 pub(super) fn convergence(convergence: &Convergence) -> String {
     let keys = count(convergence.keys);
     let all = match convergence.keys {

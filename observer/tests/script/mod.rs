@@ -5,7 +5,7 @@
 //! (coordinator), `clock n1:3`, `as preload`, and at the end of a read `: ` and what is expected of it.
 //! Anything else begins with its name: `started 0`, `placed x n1 n2`, `stored 5 n1 x c1.1 Store 7 c1.1` (digest, versions),
 //! `sent 1 c1.1 n1 n2 Store 1`, `received 2 c1.1 n1 n2 Store`, `fate 1 n1 n2 Store 1 cut` (lost, by that fault's rule; `-`: delivered),
-//! `fault cut partition 10..20`, `crashed 12 n2`. `#` begins a comment.
+//! `did 7 n1 hint-kept n3 2` (a chore, about whom, its count), `fault cut partition 10..20`, `crashed 12 n2`. `#` begins a comment.
 
 use bytes::Bytes;
 use std::fmt::Debug;
@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use tidemark_proto::event::{
     Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation, Outcome,
-    Passage, Purpose, Stored, Verdict,
+    Passage, Purpose, Stored, Upkeep, Verdict,
 };
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -91,6 +91,16 @@ impl Script {
                 achieved: (rule == "-").then_some(Duration::ZERO),
                 rules: rule.replace('-', "").into(),
                 faulty: rule != "-",
+            })),
+            ["did", at, node, chore, peer, count] => Event::Upkeep(Box::new(Upkeep {
+                at: ms(at),
+                node: read(node),
+                chore: serde_json::from_value(chore.into()).expect("a chore"),
+                peer: Some(read(peer)),
+                operation: OperationId::NONE,
+                key: Bytes::new(),
+                count: read(count),
+                bytes: 0,
             })),
             ["fault", name, kind, span] => {
                 let (from, until) = span.split_once("..").expect("a span");
