@@ -1,6 +1,7 @@
 //! Everything that a strategy may see and touch while it handles one input.
 
 use crate::deletion::Tombstone;
+use crate::durability::Sync;
 use crate::hints::{Hint, Hints, Overflow};
 use crate::repair::{Change, FinishedRead, News};
 use crate::replica::{Limits, Output};
@@ -10,7 +11,7 @@ use crate::versioning::{Versioning, Versions};
 use crate::view::{Belief, View};
 use bytes::Bytes;
 use std::borrow::Cow;
-use tidemark_proto::event::{Chore, Event, Stored, Upkeep};
+use tidemark_proto::event::{Chore, Detail, Event, Stored, Upkeep};
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::time::Now;
@@ -37,6 +38,8 @@ pub struct Context<'a> {
     pub hints: &'a mut Hints,
     /// The requests of clients that it coordinates at present.
     pub in_flight: usize,
+    /// The level below which notes are not worth making.
+    pub(crate) detail: Detail,
     pub(crate) outputs: &'a mut Vec<Output>,
     /// What the repair strategies have not heard yet.
     pub(crate) news: &'a mut Vec<News>,
@@ -110,9 +113,18 @@ impl Context<'_> {
 
     /// Notes which nodes are to hold a key.
     pub fn place(&mut self, key: &Bytes, replicas: &[NodeId]) {
+        if self.detail < Detail::Arrivals {
+            return;
+        }
         let (key, nodes) = (key.clone(), replicas.to_vec());
         self.outputs
             .push(Output::Note(Event::Placed { key, nodes }));
+    }
+
+    /// Whether what is stored now is on the disk when it is acknowledged.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.storage.durability().sync == Sync::Batch
     }
 
     /// Hands a read that is over to the repair strategies.
@@ -133,15 +145,38 @@ impl Context<'_> {
         })
     }
 
-    /// What this node knows of a key: what it holds, and what it keeps for others.
+    /// What this node tells of a key: what it holds and, if it is none of the key's own replicas, what it keeps for them.
     ///
     /// # Errors
     /// As [`Context::load`].
     pub fn known(&mut self, key: &[u8], operation: OperationId) -> Result<Versions, Refusal> {
         let held = self.load(key, operation)?;
+        let is_replica = || self.view.preference(key, self.replicas).contains(&self.id);
+        if self.hints.is_empty() || is_replica() {
+            return Ok(held);
+        }
         let join = |known, hint: &Hint| self.versioning.sync(&known, &hint.versions);
         Ok(self.hints.of_key(key).fold(held, join))
     }
+
+    /// Takes versions of a key in another node's place: as a hint for it, or as this node's own where nobody would
+    /// deliver hints.
+    ///
+    /// # Errors
+    /// As [`Context::keep_hint`] and [`Context::hold`].
+    pub fn stand_in(
+        &mut self,
+        replica: NodeId,
+        key: &Bytes,
+        versions: &Versions,
+        operation: OperationId,
+    ) -> Result<(), Refusal> {
+        if replica == self.id || self.hints.limits().is_none() {
+            return self.hold(key, versions, operation, Method::Store);
+        }
+        self.keep_hint(replica, key, versions, operation)
+    }
+
     /// Keeps versions of a key for another node until that can be reached.
     ///
     /// # Errors
@@ -231,15 +266,17 @@ impl Context<'_> {
         operation: OperationId,
         by: Method,
     ) -> Result<(), Refusal> {
-        let stored = Stored {
-            at: self.now.elapsed,
-            node: self.id,
-            operation,
-            method: by,
-            key: key.clone(),
-            digest: digest(&versions),
-            versions: operations(&versions),
-        };
+        let stored = (self.detail >= Detail::Arrivals).then(|| {
+            Event::Stored(Box::new(Stored {
+                at: self.now.elapsed,
+                node: self.id,
+                operation,
+                method: by,
+                key: key.clone(),
+                digest: digest(&versions),
+                versions: operations(&versions),
+            }))
+        });
         let change = self.follows_stores.then(|| Change {
             key: key.clone(),
             before: self.storage.load(key).unwrap_or_default(),
@@ -249,8 +286,7 @@ impl Context<'_> {
         if let Err(Full) = self.storage.store(key, versions) {
             return self.refusal(operation, Code::ResourceExhausted, self.is_full());
         }
-        self.outputs
-            .push(Output::Note(Event::Stored(Box::new(stored))));
+        self.outputs.extend(stored.map(Output::Note));
         self.news.extend(change.map(News::Stored));
         if removed {
             return self.collect(key, operation);

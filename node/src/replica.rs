@@ -8,7 +8,7 @@ use crate::membership::{self, Membership, Seat};
 use crate::partitioner::{self, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
-use crate::request::{Reply, Request, Ticket};
+use crate::request::{Refusal, Reply, Request, Ticket};
 use crate::storage::{Failed, Kept, Storage, modelled};
 use crate::versioning::{self, Versioning, Versions};
 use crate::view::View;
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
-use tidemark_proto::event::{Event, Stored};
+use tidemark_proto::event::{Detail, Event, Stored};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::registry::{Entry, OptionError, Options, Promise, UnknownKind, find};
@@ -82,6 +82,9 @@ pub struct Config {
     pub storage: Choice,
     /// What bounds tables.
     pub limits: Limits,
+    /// The least level of detail of the notes that somebody keeps: others are not made.
+    #[serde(default)]
+    pub detail: Detail,
 }
 
 /// What a client can make a node hold.
@@ -161,6 +164,7 @@ pub struct Replica {
     id: NodeId,
     life: u32,
     limits: Limits,
+    detail: Detail,
     view: View,
     versioning: Box<dyn Versioning>,
     membership: Box<dyn Membership>,
@@ -209,6 +213,7 @@ impl Replica {
             id,
             life,
             limits: config.limits.clone(),
+            detail: config.detail,
             view: View::new(roster, config.gateways.clone(), partitioner(config)?),
             versioning: build(
                 "versioning",
@@ -254,6 +259,7 @@ impl Replica {
             id: self.id,
             life: self.life,
             limits: &self.limits,
+            detail: self.detail,
             versioning: &mut *self.versioning,
             view: &mut self.view,
             storage: &mut *self.storage,
@@ -313,6 +319,9 @@ impl Replica {
         // What one repair does may be news to the others.
         for _ in 0..MOST_ROUNDS {
             for news in std::mem::take(context.news) {
+                if let News::Believed(node, belief) = news {
+                    self.replication.believed(&mut context, node, belief);
+                }
                 for repair in &mut self.repairs {
                     repair.hear(&mut context, &news);
                 }
@@ -526,27 +535,26 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
     let operation = message.operation();
     match message {
         Message::Store(store) => {
-            if context.versioning.accepts_versions(&store.versions) {
-                let (key, versions) = (&store.key, &store.versions);
-                let held = match hinted(context, store.hint_for) {
-                    Some(replica) => context.keep_hint(replica, key, versions, operation),
-                    None => context.hold(key, versions, operation, Method::Store),
-                };
-                let reply = wire::StoreReply {
-                    request: store.request,
-                    operation: store.operation,
-                    refusal: held.err().map(Into::into),
-                };
-                context.send(from, Message::StoreReply(reply));
-            } else {
+            let (key, versions) = (&store.key, &store.versions);
+            if !context.versioning.accepts_versions(versions) {
                 context.refuse(operation, MALFORMED);
+                return Left::Nothing;
             }
+            let replica = store
+                .hint_for
+                .and_then(|bits| Some(NodeId::from_bits(u16::try_from(bits).ok()?)));
+            let held = match replica {
+                Some(replica) => context.stand_in(replica, key, versions, operation),
+                None => context.hold(key, versions, operation, Method::Store),
+            };
+            acknowledge(context, from, store.request, operation, held);
             Left::Nothing
         }
         Message::Repair(repair) => {
             if context.versioning.accepts_versions(&repair.versions) {
-                // Nobody waits for an answer, and a refusal is noted.
-                let _ = context.hold(&repair.key, &repair.versions, operation, Method::Repair);
+                // A refusal is noted, and whoever waits is told.
+                let held = context.hold(&repair.key, &repair.versions, operation, Method::Repair);
+                acknowledge(context, from, repair.request, operation, held);
             } else {
                 context.refuse(operation, MALFORMED);
             }
@@ -568,15 +576,16 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
             Left::Nothing
         }
         Message::Fetch(fetch) => {
-            let held = context.known(&fetch.key, operation);
-            let (versions, refusal) = match held {
-                Ok(versions) => (versions, None),
-                Err(refusal) => (Versions::new(), Some(refusal.into())),
+            let (versions, digest, refusal) = match context.known(&fetch.key, operation) {
+                Ok(known) if fetch.digest => (Versions::new(), Some(digest(&known)), None),
+                Ok(known) => (known, None, None),
+                Err(refusal) => (Versions::new(), None, Some(refusal.into())),
             };
             let reply = wire::FetchReply {
                 request: fetch.request,
                 versions,
                 operation: fetch.operation,
+                digest,
                 refusal,
             };
             context.send(from, Message::FetchReply(reply));
@@ -598,10 +607,23 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
     }
 }
 
-/// In whose place versions are kept; none: they are held as this node's own, also where nobody would deliver them.
-fn hinted(context: &Context<'_>, hint_for: Option<u32>) -> Option<NodeId> {
-    let replica = NodeId::from_bits(u16::try_from(hint_for?).ok()?);
-    (replica != context.id && context.hints.limits().is_some()).then_some(replica)
+/// Tells who waits for it that versions are held and whether durably, or why they are not.
+fn acknowledge(
+    context: &mut Context<'_>,
+    to: NodeId,
+    request: u64,
+    operation: OperationId,
+    held: Result<(), Refusal>,
+) {
+    if request != 0 {
+        let reply = wire::StoreReply {
+            request,
+            operation: operation.bits(),
+            durable: held.is_ok() && context.is_durable(),
+            refusal: held.err().map(Into::into),
+        };
+        context.send(to, Message::StoreReply(reply));
+    }
 }
 
 /// How often the repairs hear what has come of what they did; two would do, since a repair stores and no more.

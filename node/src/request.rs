@@ -23,22 +23,24 @@ pub struct Request {
     pub call: Call,
 }
 
-/// What a request asks for; absent quorums are the cluster's.
+/// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Read every concurrent version.
     Get {
-        /// How many replicas must answer.
-        read_quorum: Option<u32>,
+        /// Which answers to wait for.
+        needs: ReadNeeds,
     },
+    /// Read what the node that is asked holds itself.
+    Probe,
     /// Write a value.
     Put {
         /// What to write.
         value: Bytes,
         /// What the write supersedes; empty: nothing.
         context: Bytes,
-        /// How many replicas must acknowledge.
-        write_quorum: Option<u32>,
+        /// Which acknowledgements to wait for.
+        needs: WriteNeeds,
         /// XXH3 of the value; none: not checked.
         checksum: Option<u64>,
         /// Whether to answer what the coordinator holds after the write.
@@ -48,11 +50,39 @@ pub enum Call {
     Delete {
         /// What the delete supersedes; empty: what a read quorum holds now.
         context: Bytes,
-        /// How many replicas must answer the read that an empty context asks for.
+        /// How many replicas must answer the read that an empty context asks for; none: the cluster's R.
         read_quorum: Option<u32>,
-        /// How many replicas must acknowledge.
-        write_quorum: Option<u32>,
+        /// Which acknowledgements to wait for.
+        needs: WriteNeeds,
     },
+}
+
+/// Which answers a read waits for; what is absent is the cluster's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadNeeds {
+    /// How many replicas must answer.
+    pub quorum: Option<u32>,
+    /// How many of them must be among the first N of the preference list.
+    pub primaries: Option<u32>,
+    /// How many distinct nodes must answer.
+    pub nodes: Option<u32>,
+    /// Whether a replica that holds nothing counts before all have answered.
+    pub not_found_ok: Option<bool>,
+    /// Where it does not: whether most replicas that hold nothing end the read.
+    pub basic_quorum: Option<bool>,
+}
+
+/// Which acknowledgements a write waits for; what is absent is the cluster's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteNeeds {
+    /// How many replicas must acknowledge.
+    pub quorum: Option<u32>,
+    /// How many of them must be among the first N of the preference list.
+    pub primaries: Option<u32>,
+    /// How many of them must have synced.
+    pub durable: Option<u32>,
+    /// How many distinct nodes must acknowledge.
+    pub nodes: Option<u32>,
 }
 
 /// Whether a put answers the versions held after it.
@@ -119,7 +149,7 @@ pub enum Code {
     DeadlineExceeded = 4,
     /// A limit is reached, or the disk is full.
     ResourceExhausted = 8,
-    /// The cluster is not laid out for it.
+    /// The cluster is not laid out for it, or not as many nodes are up: nothing was done.
     FailedPrecondition = 9,
     /// The node is not able to serve now.
     Unavailable = 14,
@@ -183,8 +213,17 @@ impl From<wire::GetRequest> for Request {
             operation: OperationId::from_bits(get.operation),
             key: Bytes::from(get.key),
             timeout: get.timeout_ms.map(milliseconds),
-            call: Call::Get {
-                read_quorum: get.read_quorum,
+            call: if get.local {
+                Call::Probe
+            } else {
+                let needs = ReadNeeds {
+                    quorum: get.read_quorum,
+                    primaries: get.primary_read,
+                    nodes: get.node_confirms,
+                    not_found_ok: get.not_found_ok,
+                    basic_quorum: get.basic_quorum,
+                };
+                Call::Get { needs }
             },
         }
     }
@@ -199,7 +238,12 @@ impl From<wire::PutRequest> for Request {
             call: Call::Put {
                 value: put.value,
                 context: put.context,
-                write_quorum: put.write_quorum,
+                needs: WriteNeeds {
+                    quorum: put.write_quorum,
+                    primaries: put.primary_write,
+                    durable: put.durable_write,
+                    nodes: put.node_confirms,
+                },
                 checksum: put.checksum,
                 siblings: if put.return_siblings {
                     Siblings::Returned
@@ -220,7 +264,12 @@ impl From<wire::DeleteRequest> for Request {
             call: Call::Delete {
                 context: delete.context,
                 read_quorum: delete.read_quorum,
-                write_quorum: delete.write_quorum,
+                needs: WriteNeeds {
+                    quorum: delete.write_quorum,
+                    primaries: delete.primary_write,
+                    durable: delete.durable_write,
+                    nodes: delete.node_confirms,
+                },
             },
         }
     }
@@ -249,39 +298,57 @@ impl TryFrom<Request> for wire::forward::Call {
             u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
         });
         Ok(match request.call {
-            Call::Get { read_quorum } => Self::Get(wire::GetRequest {
+            Call::Get { needs } => Self::Get(wire::GetRequest {
                 key,
-                read_quorum,
+                read_quorum: needs.quorum,
                 timeout_ms,
                 operation,
+                primary_read: needs.primaries,
+                node_confirms: needs.nodes,
+                not_found_ok: needs.not_found_ok,
+                basic_quorum: needs.basic_quorum,
+                local: false,
+            }),
+            Call::Probe => Self::Get(wire::GetRequest {
+                key,
+                timeout_ms,
+                operation,
+                local: true,
+                ..wire::GetRequest::default()
             }),
             Call::Put {
                 value,
                 context,
-                write_quorum,
+                needs,
                 checksum,
                 siblings,
             } => Self::Put(wire::PutRequest {
                 key,
                 value,
                 context,
-                write_quorum,
+                write_quorum: needs.quorum,
                 timeout_ms,
                 operation,
                 checksum,
                 return_siblings: siblings == Siblings::Returned,
+                primary_write: needs.primaries,
+                durable_write: needs.durable,
+                node_confirms: needs.nodes,
             }),
             Call::Delete {
                 context,
                 read_quorum,
-                write_quorum,
+                needs,
             } => Self::Delete(wire::DeleteRequest {
                 key,
                 context,
-                write_quorum,
+                write_quorum: needs.quorum,
                 timeout_ms,
                 operation,
                 read_quorum,
+                primary_write: needs.primaries,
+                durable_write: needs.durable,
+                node_confirms: needs.nodes,
             }),
         })
     }
@@ -434,20 +501,35 @@ mod tests {
     fn a_forwarded_request_arrives_as_it_left() {
         let bytes = Bytes::from_static;
         let calls = [
+            Call::Probe,
             Call::Get {
-                read_quorum: Some(2),
+                needs: ReadNeeds {
+                    quorum: Some(2),
+                    primaries: Some(1),
+                    nodes: Some(3),
+                    not_found_ok: Some(false),
+                    basic_quorum: Some(true),
+                },
             },
             Call::Put {
                 value: bytes(b"value"),
                 context: bytes(b"context"),
-                write_quorum: None,
+                needs: WriteNeeds {
+                    primaries: Some(3),
+                    durable: Some(2),
+                    ..WriteNeeds::default()
+                },
                 checksum: Some(7),
                 siblings: Siblings::Returned,
             },
             Call::Delete {
                 context: bytes(b""),
                 read_quorum: Some(1),
-                write_quorum: Some(3),
+                needs: WriteNeeds {
+                    quorum: Some(3),
+                    nodes: Some(2),
+                    ..WriteNeeds::default()
+                },
             },
         ];
         for call in calls {
@@ -460,7 +542,7 @@ mod tests {
             let wire = wire::forward::Call::try_from(request.clone()).unwrap();
             assert_eq!(Request::from(wire), request);
         }
-        let call = Call::Get { read_quorum: None };
+        let call = Call::Probe;
         let key = bytes(b"\xff");
         let request = Request {
             operation: OperationId::NONE,

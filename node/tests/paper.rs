@@ -5,7 +5,7 @@
 mod harness;
 
 use bytes::Bytes;
-use harness::{Cluster, Shape, config, delete, get, put, replies};
+use harness::{Cluster, Parcel, Shape, config, delete, get, put, replies};
 use md5::{Digest, Md5};
 use rand::Rng;
 use serde_json::json;
@@ -16,7 +16,7 @@ use tidemark_node::partitioner::{self, Partitioner, Roster};
 use tidemark_node::replica::{Choice, Output};
 use tidemark_node::request::{Answer, Reply, Request};
 use tidemark_proto::id::{NodeId, OperationId};
-use tidemark_proto::message::Method;
+use tidemark_proto::message::{Message, Method};
 use tidemark_proto::registry::find;
 
 /// §4.1: "applies a MD5 hash on the key to generate a 128-bit identifier, which is used to determine the storage
@@ -505,6 +505,97 @@ fn a_node_forwards_to_the_first_of_the_preference_list() {
     }
 }
 
+/// §4.6: "all read and write operations are performed on the first N healthy nodes from the preference list". If this
+/// fails, a node is asked that is down, or one too far down the list, or too few.
+#[test]
+fn the_first_n_healthy_nodes_are_asked() {
+    for down in [vec![], vec![2], vec![1, 4], vec![1, 2, 3], vec![1, 2, 4, 5]] {
+        let mut cluster = sloppy(6, 1, 1, &down);
+        let down: Vec<_> = down.into_iter().map(NodeId::node).collect();
+        for number in 1..=20 {
+            let key = format!("key {number}");
+            let list = cluster.replicas(&key, 6);
+            let healthy: Vec<_> = list.iter().filter(|node| !down.contains(node)).collect();
+            let mut expected: Vec<_> = healthy.into_iter().take(3).copied().collect();
+            expected.sort_unstable();
+            for request in [
+                put(operation(2 * number), &key, "a", Bytes::new()),
+                get(operation(2 * number + 1), &key, None),
+            ] {
+                cluster.ask(NodeId::gateway(1), request);
+                let mut asked: Vec<_> = cluster.bag.drain(..).map(|parcel| parcel.to).collect();
+                asked.sort_unstable();
+                assert_eq!(asked, expected, "{key}, without {down:?}");
+            }
+        }
+    }
+}
+
+/// §4.6: "The replica sent to D will have a hint in its metadata that suggests which node was the intended recipient".
+/// If this fails, a write that a fallback keeps does not find its way home, or is taken for the fallback's own.
+#[test]
+fn a_fallback_is_told_for_whom_it_keeps_a_replica() {
+    let mut cluster = sloppy(6, 3, 3, &[1, 2]);
+    let down = [1, 2].map(NodeId::node);
+    for number in 1..=20 {
+        let key = format!("key {number}");
+        let (replicas, all) = (cluster.replicas(&key, 3), cluster.replicas(&key, 6));
+        cluster.ask(
+            NodeId::gateway(1),
+            put(operation(number), &key, "a", Bytes::new()),
+        );
+        let hint = |parcel: &Parcel| match &parcel.message {
+            Message::Store(store) => {
+                let bits = store.hint_for?;
+                Some((parcel.to, NodeId::from_bits(u16::try_from(bits).unwrap())))
+            }
+            other => panic!("only the write is on its way: {other:?}"),
+        };
+        let mut hints: Vec<_> = cluster.bag.iter().filter_map(hint).collect();
+        let absent = replicas.iter().filter(|node| down.contains(node));
+        let fallbacks = all[3..].iter().filter(|node| !down.contains(node));
+        let mut expected: Vec<_> = fallbacks.copied().zip(absent.copied()).collect();
+        hints.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(hints, expected, "{key}");
+
+        let outputs = cluster.settle();
+        assert_eq!(replies(&outputs).len(), 1, "{key} is written");
+        for (fallback, _) in hints {
+            assert!(
+                cluster.held(fallback, &key).is_empty(),
+                "{key} at {fallback}"
+            );
+        }
+        let read = ask(
+            &mut cluster,
+            NodeId::gateway(1),
+            get(operation(100 + number), &key, None),
+        );
+        assert_eq!(values(&read), ["a"], "{key} is read from its fallbacks too");
+    }
+}
+
+/// §4.6: with W = 1 "the write request is only rejected if all nodes in the system are unavailable". If this fails, a
+/// store that is to be always writeable refuses a write that somebody could keep.
+#[test]
+fn a_write_is_rejected_only_if_no_node_is_up() {
+    for up in 0..=5 {
+        let down: Vec<_> = (up + 1..=5).collect();
+        let mut cluster = sloppy(5, 1, 1, &down);
+        let (_, mut outputs) = cluster.ask(
+            NodeId::gateway(1),
+            put(operation(1), "key", "a", Bytes::new()),
+        );
+        outputs.extend(cluster.settle());
+        let [(_, reply)] = &replies(&outputs)[..] else {
+            panic!("it is answered at once: {outputs:?}");
+        };
+        let is_written = matches!(reply, Reply::Written(_));
+        assert_eq!(is_written, up > 0, "with {up} nodes up: {reply:?}");
+    }
+}
+
 /// §5: after the reply the state machine waits for outstanding responses, and "if stale versions were returned in any
 /// of the responses, the coordinator updates those nodes with the latest version". If this fails, the client waits for
 /// repairs, or a replica that was seen to be behind stays so, or one that was not is written to.
@@ -705,6 +796,28 @@ fn cluster_with(kind: &str, options: serde_json::Value, nodes: u16) -> Cluster {
         options: options.as_object().cloned().expect("options are a table"),
     };
     Cluster::new(config)
+}
+
+/// A cluster with a gateway and N = 3, which knows who is down.
+fn sloppy(nodes: u16, r: usize, w: usize, down: &[u16]) -> Cluster {
+    let shape = Shape {
+        nodes,
+        gateways: 1,
+        n: 3,
+        r,
+        w,
+    };
+    let mut config = config(shape, json!({}), &["hint"]);
+    config.replication.kind = "sloppy".to_owned();
+    let down: serde_json::Map<_, _> = down
+        .iter()
+        .map(|node| (NodeId::node(*node).to_string(), json!("0s")))
+        .collect();
+    let options = &mut config.membership.options;
+    options.insert("down".to_owned(), down.into());
+    let mut cluster = Cluster::new(config);
+    cluster.wait(Duration::ZERO);
+    cluster
 }
 
 fn token_ring(seed: u64, nodes: u16, tokens: u32) -> Box<dyn Partitioner> {

@@ -351,6 +351,7 @@ fn hint(cluster: &mut Cluster, key: &str, versions: &[StoredVersion]) -> Vec<Out
 /// What a node answers to a coordinator.
 fn answer_of(cluster: &mut Cluster, node: NodeId, key: &str) -> Vec<StoredVersion> {
     let fetch = wire::Fetch {
+        digest: false,
         request: 1,
         key: Bytes::copy_from_slice(key.as_bytes()),
         operation: 1,

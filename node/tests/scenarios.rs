@@ -4,10 +4,13 @@
 //! A block is commands, `----` and what came of them. The commands:
 //!
 //! - `cluster nodes=3 gateways=1 n=3 r=1 w=2 coordinator=any timeout=500ms repair=read`: what is written out is the
-//!   default; `requests`, `siblings`, `warn_siblings` and `counters` set limits, `repair=none` runs none, `repair=read+hint` both;
-//!   `versioning=vector deletion=keep storage=memory` choose those, and `deletion.pace.every=5s` sets an option of theirs.
+//!   default; `requests`, `siblings`, `warn_siblings`, `counters` and `hints` set limits; `repair=none` runs none, `repair=read+hint`
+//!   both, `repair=blocking` one before the reply; `replication=sloppy versioning=vector deletion=keep storage=model` choose
+//!   those, every option of a quorum strategy has its name, and `deletion.pace.every=5s` sets one of the others;
+//!   `down=n3@2s`: from then on everybody believes that n3 is down.
 //! - `c1 put x a via n1`, `c1 get x via n1`, `c1 delete x via n1`; then, as wanted, `seen=c1.1` (the context of that
-//!   operation's answer), `quorum=2`, `timeout=100ms`, `siblings` (answer them), `unnamed` (no operation is sent).
+//!   operation's answer), `quorum=2`, `primaries=2`, `durable=2`, `timeout=100ms`, `siblings` (answer them), `unnamed`
+//!   (no operation is sent), `local` (of a get: what the node itself holds).
 //! - `deliver all` (until nothing is on its way); `deliver`, `drop` or `duplicate` with `n1->n2`, `*->n2`, a method,
 //!   an operation, or several of these: the messages on their way that fit.
 //! - `disk n2 full`, `disk n2 free`, `disk n2 flips x` (a bit of what it holds of x).
@@ -23,7 +26,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use tidemark_node::replica::{Choice, Output};
-use tidemark_node::request::{Answer, Call, Reply, Request, Siblings, Ticket};
+use tidemark_node::request::{
+    Answer, Call, ReadNeeds, Reply, Request, Siblings, Ticket, WriteNeeds,
+};
 use tidemark_node::storage::Kept;
 use tidemark_node::versioning::{self, Versioning, Versions};
 use tidemark_proto::event::Event;
@@ -107,19 +112,47 @@ impl Stage {
             r: number("r", 1).into(),
             w: number("w", 2).into(),
         };
-        let replication = json!({
-            "coordinator": option(words, "coordinator").unwrap_or("any"),
-            "timeout": option(words, "timeout").unwrap_or("500ms"),
-        });
+        let mut replication = json!({ "coordinator": "any", "timeout": "500ms" });
+        let options = words.iter().filter_map(|word| word.split_once('='));
+        for (name, value) in options.filter(|(name, _)| OF_REPLICATION.contains(name)) {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            replication[name] = value;
+        }
         let repair = option(words, "repair").unwrap_or("read");
         let repairs: Vec<_> = repair
             .split('+')
             .filter(|repair| *repair != "none")
+            .map(|repair| match repair {
+                "blocking" => "read",
+                other => other,
+            })
             .collect();
         let mut config = config(shape, replication, &repairs);
         config.versioning = choice(words, "versioning", config.versioning);
         config.deletion = choice(words, "deletion", config.deletion);
+        for choice in &mut config.repair {
+            if choice.kind == "read" && repair.contains("blocking") {
+                choice.options.insert("mode".to_owned(), json!("blocking"));
+            }
+            if let ("hint", Some(most)) = (&*choice.kind, option(words, "hints")) {
+                choice
+                    .options
+                    .insert("max_hints".to_owned(), parse::<u32>(most).into());
+            }
+        }
+        if let Some(kind) = option(words, "replication") {
+            config.replication.kind = kind.to_owned();
+        }
         config.storage = choice(words, "storage", config.storage);
+        let down = words.iter().filter_map(|word| word.strip_prefix("down="));
+        let down: serde_json::Map<_, _> = down
+            .map(|who| who.split_once('@').unwrap_or((who, "0s")))
+            .map(|(node, at)| (node.to_owned(), json!(at)))
+            .collect();
+        if !down.is_empty() {
+            let options = &mut config.membership.options;
+            options.insert("down".to_owned(), down.into());
+        }
         config.limits.requests = number("requests", 1_000).into();
         config.limits.siblings = number("siblings", 1_000).into();
         config.limits.warn_siblings = number("warn_siblings", 1_000).into();
@@ -220,7 +253,7 @@ impl Stage {
             }
             ["show", key] => {
                 for node in self.cluster.replicas(key, self.n) {
-                    let held = self.cluster.held(node, key);
+                    let held = self.cluster.held_or_damaged(node, key);
                     let held = held.map_or_else(|damage| damage.to_string(), |v| self.versions(&v));
                     self.said.push(format!("{node}: {held}"));
                 }
@@ -241,15 +274,27 @@ impl Stage {
                 .unwrap_or_else(|| panic!("{seen} was not answered"))
                 .clone()
         });
-        let quorum = option(rest, "quorum").map(parse);
+        let number = |name| option(rest, name).map(parse);
+        let quorum = number("quorum");
+        let needs = WriteNeeds {
+            quorum,
+            primaries: number("primaries"),
+            durable: number("durable"),
+            nodes: None,
+        };
         let call = match verb {
+            "get" if rest.contains(&"local") => Call::Probe,
             "get" => Call::Get {
-                read_quorum: quorum,
+                needs: ReadNeeds {
+                    quorum,
+                    primaries: number("primaries"),
+                    ..ReadNeeds::default()
+                },
             },
             "put" => Call::Put {
                 value: Bytes::copy_from_slice(rest[0].as_bytes()),
                 context,
-                write_quorum: quorum,
+                needs,
                 checksum: None,
                 siblings: match rest.contains(&"siblings") {
                     true => Siblings::Returned,
@@ -259,7 +304,7 @@ impl Stage {
             "delete" => Call::Delete {
                 context,
                 read_quorum: None,
-                write_quorum: quorum,
+                needs,
             },
             other => panic!("clients get, put and delete, and do not {other}"),
         };
@@ -327,6 +372,16 @@ impl Stage {
                 Output::Note(Event::Placed { key, nodes }) => {
                     format!("places {} on {}", String::from_utf8_lossy(key), list(nodes))
                 }
+                Output::Note(Event::Upkeep(upkeep)) => {
+                    let chore = serde_json::to_value(upkeep.chore).expect("it has a name");
+                    let of = match upkeep.operation {
+                        operation if operation.is_none() => String::new(),
+                        operation => format!(" of {operation}"),
+                    };
+                    let peer = upkeep.peer.map(|peer| format!(" for {peer}"));
+                    let chore = chore.as_str().unwrap_or_default();
+                    format!("notes {chore}{of}{}", peer.unwrap_or_default())
+                }
                 Output::Note(other) => format!("notes {other:?}"),
             };
             self.said.push(format!("  {line}"));
@@ -348,13 +403,31 @@ impl Stage {
     fn message(&self, message: &Message) -> String {
         let (method, operation) = (message.method(), message.operation());
         let (request, body) = match message {
-            Message::Store(m) => (m.request, self.object(&m.key, &m.versions)),
-            Message::StoreReply(m) => (m.request, refusal(m.refusal.as_ref())),
-            Message::Fetch(m) => (m.request, String::from_utf8_lossy(&m.key).into_owned()),
+            Message::Store(m) => {
+                let object = self.object(&m.key, &m.versions);
+                let replica = m.hint_for.map(|bits| NodeId::from_bits(bits as u16));
+                let place = replica.map(|replica| format!(" in the place of {replica}"));
+                (m.request, object + &place.unwrap_or_default())
+            }
+            Message::StoreReply(m) if m.refusal.is_some() => {
+                (m.request, refusal(m.refusal.as_ref()))
+            }
+            Message::StoreReply(m) if m.durable => (m.request, "on disk".to_owned()),
+            Message::StoreReply(m) => (m.request, String::new()),
+            Message::Fetch(m) => {
+                let what = if m.digest { "hash of " } else { "" };
+                (
+                    m.request,
+                    format!("{what}{}", String::from_utf8_lossy(&m.key)),
+                )
+            }
             Message::FetchReply(m) if m.refusal.is_some() => {
                 (m.request, refusal(m.refusal.as_ref()))
             }
-            Message::FetchReply(m) => (m.request, self.versions(&m.versions)),
+            Message::FetchReply(m) => match m.digest {
+                Some(_) => (m.request, "a hash".to_owned()),
+                None => (m.request, self.versions(&m.versions)),
+            },
             Message::Forward(m) => {
                 let request = m.call.clone().map(Request::from);
                 (
@@ -369,7 +442,7 @@ impl Stage {
                     reply.map_or_else(String::new, |reply| self.reply(&reply)),
                 )
             }
-            Message::Repair(m) => (0, self.object(&m.key, &m.versions)),
+            Message::Repair(m) => (m.request, self.object(&m.key, &m.versions)),
             Message::Handoff(m) => (m.request, self.object(&m.key, &m.versions)),
             Message::HandoffReply(m) => (m.request, String::new()),
             Message::Gossip(m) => (0, format!("{} bytes", m.body.len())),
@@ -404,6 +477,7 @@ impl Stage {
         let key = String::from_utf8_lossy(&request.key);
         match &request.call {
             Call::Get { .. } => format!("get {key}"),
+            Call::Probe => format!("probe {key}"),
             Call::Put { value, context, .. } => {
                 let clock = clock(&self.versioning.describe(context));
                 format!(
@@ -446,6 +520,7 @@ impl Stage {
         let (versions, covered) = (versions.join(" | "), clock(covered));
         let space = if versions.is_empty() { "" } else { " " };
         let heard = list(answered);
+        let heard = if heard.is_empty() { "nobody" } else { &heard };
         format!("{verb}{space}{versions} {covered}, coordinated by {coordinator}, heard {heard}")
     }
 
@@ -470,6 +545,24 @@ impl Stage {
         }
     }
 }
+
+/// What a cluster's words may say of its replication.
+const OF_REPLICATION: &[&str] = &[
+    "basic_quorum",
+    "coordinator",
+    "durable_write",
+    "failed_write",
+    "not_found_ok",
+    "preferred_reads",
+    "preferred_within",
+    "preferred_writes",
+    "primary_read",
+    "primary_write",
+    "read_set",
+    "retarget",
+    "speculate_after",
+    "timeout",
+];
 
 /// Whether a message is one of those that a pattern's words mean.
 fn fits(parcel: &Parcel, pattern: &[&str]) -> bool {

@@ -49,6 +49,8 @@ pub enum Promise {
     DeletesForGood,
     /// With R + W > N a read is never stale, while no replica loses its storage.
     FreshWhenQuorumsOverlap,
+    /// A write that was acknowledged is not lost, while no replica loses its storage.
+    KeepsAcknowledged,
     /// A key that was read while all its replicas answered is equal on all of them afterwards.
     RepairsWhatIsRead,
     /// What a node keeps in another's place is held by that, once both are up for a while.
@@ -81,6 +83,9 @@ impl Promise {
             Self::DeletesForGood => "what is deleted or superseded never comes back to a replica",
             Self::FreshWhenQuorumsOverlap => {
                 "no stale read if R + W > N while no replica loses its storage"
+            }
+            Self::KeepsAcknowledged => {
+                "no acknowledged write is lost while no replica loses its storage"
             }
             Self::RepairsWhatIsRead => {
                 "a key read while all its replicas answer is equal on all of them afterwards"

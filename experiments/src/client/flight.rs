@@ -4,7 +4,7 @@ use super::value::{value_of, writer_of};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
-use tidemark_node::request::{Answer, Call, Refusal, Request, Siblings};
+use tidemark_node::request::{Answer, Call, ReadNeeds, Refusal, Request, Siblings, WriteNeeds};
 use tidemark_proto::event::{Invocation, Kind, Operation, Outcome, Purpose};
 use tidemark_proto::id::OperationId;
 use xxhash_rust::xxh3::xxh3_64;
@@ -49,7 +49,8 @@ pub(super) struct Beginning {
 impl Flight {
     /// A read about to be sent.
     pub(super) fn read(beginning: Beginning) -> Self {
-        Self::new(beginning, Kind::Get, Call::Get { read_quorum: None })
+        let needs = ReadNeeds::default();
+        Self::new(beginning, Kind::Get, Call::Get { needs })
     }
 
     /// A write about to be sent, on top of what its client has seen, with a value of so many bytes.
@@ -69,7 +70,10 @@ impl Flight {
             checksum: Some(xxh3_64(&value)),
             value,
             context: seen.map_or_else(Bytes::new, |seen| seen.context),
-            write_quorum,
+            needs: WriteNeeds {
+                quorum: write_quorum,
+                ..WriteNeeds::default()
+            },
             siblings: Siblings::Omitted,
         };
         let mut flight = Self::new(beginning, Kind::Put, call);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tidemark_node::request::{Call, Request, Siblings};
+use tidemark_node::request::{Call, ReadNeeds, Request, Siblings, WriteNeeds};
 use tidemark_proto::event::{Kind, Outcome};
 use tidemark_proto::id::OperationId;
 use tidemark_proto::span::Span;
@@ -22,8 +22,27 @@ pub(super) struct Get {
     /// How many replicas must answer; by default the cluster's R.
     #[arg(long, value_name = "REPLICAS")]
     r: Option<u32>,
+    /// How many of them must be among the first N of the key's preference list; by default the cluster's PR.
+    #[arg(long, value_name = "REPLICAS")]
+    pr: Option<u32>,
+    /// What the node that is asked holds itself, without asking any other.
+    #[arg(long, conflicts_with_all = ["r", "pr"])]
+    local: bool,
     #[command(flatten)]
     asking: Asking,
+}
+
+#[derive(clap::Args)]
+struct Acknowledging {
+    /// How many replicas must acknowledge; by default the cluster's W.
+    #[arg(long, value_name = "REPLICAS")]
+    w: Option<u32>,
+    /// How many of them must be among the first N of the key's preference list; by default the cluster's PW.
+    #[arg(long, value_name = "REPLICAS")]
+    pw: Option<u32>,
+    /// How many of them must have it on disk; by default the cluster's DW.
+    #[arg(long, value_name = "REPLICAS")]
+    dw: Option<u32>,
 }
 
 #[derive(clap::Args)]
@@ -43,9 +62,8 @@ pub(super) struct Put {
     /// the write is blind, and a sibling of all that is there.
     #[arg(long)]
     context: Option<String>,
-    /// How many replicas must acknowledge; by default the cluster's W.
-    #[arg(long, value_name = "REPLICAS")]
-    w: Option<u32>,
+    #[command(flatten)]
+    acknowledging: Acknowledging,
     /// Answer the versions that the coordinator holds after the write.
     #[arg(long)]
     siblings: bool,
@@ -67,9 +85,8 @@ pub(super) struct Delete {
     /// How many replicas must answer the read that comes before a delete without a context; by default the cluster's R.
     #[arg(long, value_name = "REPLICAS")]
     r: Option<u32>,
-    /// How many replicas must acknowledge; by default the cluster's W.
-    #[arg(long, value_name = "REPLICAS")]
-    w: Option<u32>,
+    #[command(flatten)]
+    acknowledging: Acknowledging,
     #[command(flatten)]
     asking: Asking,
 }
@@ -90,8 +107,16 @@ struct Asking {
 }
 
 pub(super) fn get(arguments: Get) -> anyhow::Result<ExitCode> {
-    let read_quorum = arguments.r;
-    let call = Call::Get { read_quorum };
+    let needs = ReadNeeds {
+        quorum: arguments.r,
+        primaries: arguments.pr,
+        ..ReadNeeds::default()
+    };
+    let call = if arguments.local {
+        Call::Probe
+    } else {
+        Call::Get { needs }
+    };
     ask(Kind::Get, arguments.key, call, &arguments.asking)
 }
 
@@ -106,7 +131,7 @@ pub(super) fn put(arguments: Put) -> anyhow::Result<ExitCode> {
     let call = Call::Put {
         value,
         context: context(arguments.context.as_deref())?,
-        write_quorum: arguments.w,
+        needs: arguments.acknowledging.needs(),
         checksum: None,
         siblings: if arguments.siblings {
             Siblings::Returned
@@ -121,9 +146,20 @@ pub(super) fn delete(arguments: Delete) -> anyhow::Result<ExitCode> {
     let call = Call::Delete {
         context: context(arguments.context.as_deref())?,
         read_quorum: arguments.r,
-        write_quorum: arguments.w,
+        needs: arguments.acknowledging.needs(),
     };
     ask(Kind::Delete, arguments.key, call, &arguments.asking)
+}
+
+impl Acknowledging {
+    fn needs(&self) -> WriteNeeds {
+        WriteNeeds {
+            quorum: self.w,
+            primaries: self.pw,
+            durable: self.dw,
+            ..WriteNeeds::default()
+        }
+    }
 }
 
 /// Asks, says what came of it, and tells it as an exit code too.

@@ -10,7 +10,7 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use tidemark_node::request::{Call, Request, Siblings};
+use tidemark_node::request::{Call, ReadNeeds, Request, Siblings, WriteNeeds};
 use tidemark_proto::event::Kind;
 use tidemark_proto::id::OperationId;
 use tokio::runtime::Runtime;
@@ -158,7 +158,13 @@ impl Shell {
             }
         };
         match word {
-            Word::Get { key, r } => self.ask(Kind::Get, key, |_| Call::Get { read_quorum: r })?,
+            Word::Get { key, r: quorum } => {
+                let needs = ReadNeeds {
+                    quorum,
+                    ..ReadNeeds::default()
+                };
+                self.ask(Kind::Get, key, |_| Call::Get { needs })?;
+            }
             Word::Put {
                 key,
                 value,
@@ -167,14 +173,14 @@ impl Shell {
             } => self.ask(Kind::Put, key, |seen| Call::Put {
                 value: Bytes::from(value),
                 context: if blind.is_some() { Bytes::new() } else { seen },
-                write_quorum: w,
+                needs: writes(w),
                 checksum: None,
                 siblings: Siblings::Omitted,
             })?,
             Word::Delete { key, w } => self.ask(Kind::Delete, key, |context| Call::Delete {
                 context,
                 read_quorum: None,
-                write_quorum: w,
+                needs: writes(w),
             })?,
             Word::Use { node } => self.turn_to(&node)?,
             Word::Context { key } => match self.seen.get(&key) {
@@ -252,6 +258,14 @@ impl Shell {
         self.line = self.runtime.block_on(place.dial())?;
         self.place = place;
         Ok(())
+    }
+}
+
+/// A write that waits for so many acknowledgements.
+fn writes(quorum: Option<u32>) -> WriteNeeds {
+    WriteNeeds {
+        quorum,
+        ..WriteNeeds::default()
     }
 }
 

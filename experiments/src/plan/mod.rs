@@ -257,6 +257,7 @@ impl Plan {
             deletion: self.deletion.clone(),
             storage: self.storage.clone(),
             limits: self.limits.clone(),
+            detail: self.events,
         }
     }
 

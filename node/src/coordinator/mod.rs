@@ -1,53 +1,76 @@
 //! Coordinating requests: each one in flight is a small state machine; this file hands it what concerns it.
 //!
-//! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.5, §5. Strategies say which replicas a request goes to and how
-//! many must answer; what happens from there is the same for all of them.
+//! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.5, §5. Quorum strategies say which nodes stand for a key's replicas;
+//! what happens from there is the same for all of them.
 
+mod admission;
 mod answer;
 mod counters;
 mod flights;
+mod latencies;
+mod quorums;
 mod read;
+mod votes;
 mod write;
 
 use crate::context::Context;
 use crate::partitioner::PreferenceList;
-use crate::request::{Call, Code, Refusal, Reply, Request, Siblings, Ticket};
+use crate::replication::Replication;
+use crate::request::{Call, Code, ReadNeeds, Refusal, Reply, Request, Siblings, Ticket};
+use crate::view::{Belief, View};
 use bytes::Bytes;
 use counters::Counters;
-use flights::Flights;
-use read::{Read, Then};
+use flights::{Due, Flights};
+use latencies::Latencies;
+pub use quorums::Quorums;
+use quorums::{FailedWrite, Place, ReadSet, Reading, SpeculateAfter, Writing};
+use read::{Read, Then, Told};
+use smallvec::SmallVec;
 use std::time::Duration;
 use tidemark_proto::id::{NodeId, OperationId, Role};
 use tidemark_proto::message::Message;
 use tidemark_proto::wire;
+use votes::Votes;
 use write::Write;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The requests that a node has in flight.
-#[derive(Default)]
 pub struct Coordinator {
+    quorums: Quorums,
+    routing: Routing,
     flights: Flights<Flight>,
     counters: Counters,
+    latencies: Latencies,
     /// How many operations this node has named, in this life.
     named: u64,
 }
 
-/// Where a request goes and how many must answer it.
+/// Says where requests for a key go that has so many replicas.
+pub type Routing = fn(&View, &[u8], usize) -> Route;
+
+/// Where requests for a key go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The replicas asked.
+    /// The key's own replicas: the first N of its preference list, up or not.
     pub replicas: PreferenceList,
-    /// How many of them a read needs, unless it says otherwise.
-    pub r: usize,
-    /// How many of them a write needs, unless it says otherwise.
-    pub w: usize,
-    /// How long to wait for them, unless the request says otherwise.
-    pub timeout: Duration,
+    /// Who is asked, most preferred first.
+    pub targets: Targets,
+}
+
+/// The nodes that a request goes to.
+pub type Targets = SmallVec<[Target; 5]>;
+
+/// A node that a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The node.
+    pub node: NodeId,
+    /// The replica in whose place it is asked; none: it is a replica itself.
+    pub stands_for: Option<NodeId>,
 }
 
 /// Who waits for the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requester {
+enum Requester {
     /// A client of this node.
     Client(Ticket),
     /// A node that forwarded its client's request under this number.
@@ -63,55 +86,66 @@ enum Flight {
 }
 
 /// What all requests in flight have in common.
+#[derive(Clone)]
 struct Header {
     operation: OperationId,
     key: Bytes,
+    /// The key's own replicas.
     replicas: PreferenceList,
+    /// Who is asked.
+    targets: Targets,
     deadline: Duration,
     /// Whoever still waits for the reply; none once it has left.
     requester: Option<Requester>,
 }
 
 impl Coordinator {
+    /// One with nothing in flight.
+    #[must_use]
+    pub fn new(quorums: Quorums, routing: Routing) -> Self {
+        let share = match quorums.speculate_after {
+            SpeculateAfter::Share(share) => share,
+            SpeculateAfter::Time(_) => 0.0,
+        };
+        Self {
+            quorums,
+            routing,
+            flights: Flights::default(),
+            counters: Counters::default(),
+            latencies: Latencies::new(share),
+            named: 0,
+        }
+    }
+
     /// Coordinates a request, or refuses it.
-    pub fn begin(
+    fn begin(
         &mut self,
         context: &mut Context<'_>,
         requester: Requester,
-        mut request: Request,
+        request: Request,
         route: Route,
     ) {
-        let operation = self.name(context, &mut request);
-        if let Err(refusal) = self
-            .check(context, &request)
-            .and_then(|()| self.start(context, requester, request, route))
-        {
+        let operation = request.operation;
+        let begun = admission::check(context, &request, self.flights.len())
+            .and_then(|()| self.start(context, requester, request, route));
+        if let Err(refusal) = begun {
             context.refuse(operation, refusal.message.clone());
             requester.answer(context, operation, Reply::Refused(refusal));
         }
     }
 
     /// Hands a client's request to a node that shall coordinate it.
-    pub fn forward(
-        &mut self,
-        context: &mut Context<'_>,
-        ticket: Ticket,
-        mut request: Request,
-        to: NodeId,
-        timeout: Duration,
-    ) {
-        let operation = self.name(context, &mut request);
-        let deadline = context.now.elapsed + request.timeout.unwrap_or(timeout);
-        let call = self
-            .check(context, &request)
+    fn forward(&mut self, context: &mut Context<'_>, ticket: Ticket, request: Request, to: NodeId) {
+        let operation = request.operation;
+        let timeout = request.timeout.unwrap_or(self.quorums.timeout.0);
+        let deadline = context.now.elapsed + timeout;
+        let call = admission::check(context, &request, self.flights.len())
             .and_then(|()| request.try_into());
         match call {
             Ok(call) => {
-                let number = self
-                    .flights
-                    .insert(deadline, operation, Flight::Forwarded(ticket));
+                let flight = Flight::Forwarded(ticket);
                 let forward = wire::Forward {
-                    request: number,
+                    request: self.flights.insert(deadline, operation, flight),
                     call: Some(call),
                 };
                 context.send(to, Message::Forward(Box::new(forward)));
@@ -124,27 +158,37 @@ impl Coordinator {
     }
 
     /// A replica or another coordinator answers. An answer that nobody waits for is late or repeated: it is ignored.
-    pub fn answered(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
+    fn answered(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         let operation = message.operation();
         match message {
             Message::FetchReply(reply) => {
                 let Some(Flight::Read(read)) = self.flights.find(reply.request, operation) else {
                     return;
                 };
-                let held = reply
-                    .refusal
-                    .map_or(Ok(reply.versions), |no| Err(no.into()));
-                let then = read.heard(context, from, held);
-                self.advance(context, reply.request, then);
-            }
-            Message::StoreReply(reply) => {
-                let Some(Flight::Write(write)) = self.flights.find(reply.request, operation) else {
-                    return;
-                };
-                if write.heard(context, from, reply.refusal.map(Refusal::from)) {
-                    self.flights.remove(reply.request);
+                if self.quorums.read_set == ReadSet::Speculative
+                    && let Some(latency) = read.latency(from, context.now.elapsed)
+                {
+                    self.latencies.add(latency);
                 }
+                let number = reply.request;
+                let step = read.heard(context, number, from, told(reply));
+                self.advance(context, number, step);
             }
+            Message::StoreReply(reply) => match self.flights.find(reply.request, operation) {
+                Some(Flight::Write(write)) => {
+                    let held = match reply.refusal {
+                        None => Ok(reply.durable),
+                        Some(refusal) => Err(refusal.into()),
+                    };
+                    let is_over = write.heard(context, from, held);
+                    self.end(context, reply.request, is_over);
+                }
+                Some(Flight::Read(read)) if reply.refusal.is_none() => {
+                    let step = read.repaired(context, from);
+                    self.advance(context, reply.request, step);
+                }
+                Some(_) | None => {}
+            },
             Message::ForwardReply(reply) => {
                 let Some(Flight::Forwarded(ticket)) = self.flights.find(reply.request, operation)
                 else {
@@ -174,86 +218,13 @@ impl Coordinator {
         }
     }
 
-    /// Ends what is overdue: who still waits is refused, and what was heard goes to the repairs.
-    pub fn timeout(&mut self, context: &mut Context<'_>) {
-        while let Some(flight) = self.flights.pop_overdue(context.now.elapsed) {
-            match flight {
-                Flight::Read(read) => read.overdue(context),
-                Flight::Write(write) => write.overdue(context),
-                Flight::Forwarded(ticket) => {
-                    let refusal = Refusal::new(
-                        Code::DeadlineExceeded,
-                        "the coordinator that the request was forwarded to did not answer in time",
-                    );
-                    context.reply(ticket, Reply::Refused(refusal));
-                }
-            }
-        }
-    }
-
-    /// How many requests are in flight.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.flights.len()
-    }
-
-    /// When the next request in flight is overdue.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Duration> {
-        self.flights.next_deadline()
-    }
-
     /// The request's operation; where the client named none, its first node does, since answers are told by it.
-    fn name(&mut self, context: &Context<'_>, request: &mut Request) -> OperationId {
+    fn name(&mut self, context: &Context<'_>, request: &mut Request) {
         if request.operation.is_none() {
             self.named += 1;
             let sequence = u64::from(context.life) << 32 | self.named;
             request.operation = OperationId::new(context.id, sequence);
         }
-        request.operation
-    }
-
-    fn check(&self, context: &Context<'_>, request: &Request) -> Result<(), Refusal> {
-        let limits = context.limits;
-        let refuse = |code, message: String| Err(Refusal::new(code, message));
-        if self.flights.len() >= limits.requests as usize {
-            let message = format!("{} requests are in flight, the limit", limits.requests);
-            return refuse(Code::ResourceExhausted, message);
-        }
-        if request.key.is_empty() {
-            return refuse(Code::InvalidArgument, "the key is empty".to_owned());
-        }
-        if request.key.len() > limits.key_bytes as usize {
-            let (length, most) = (request.key.len(), limits.key_bytes);
-            return refuse(
-                Code::InvalidArgument,
-                format!("the key has {length} bytes; at most {most}"),
-            );
-        }
-        let sent = match &request.call {
-            Call::Get { .. } => return Ok(()),
-            Call::Put {
-                value,
-                context,
-                checksum,
-                ..
-            } => {
-                if value.len() > limits.value_bytes as usize {
-                    let (length, most) = (value.len(), limits.value_bytes);
-                    let message = format!("the value has {length} bytes; at most {most}");
-                    return refuse(Code::InvalidArgument, message);
-                }
-                if checksum.is_some_and(|checksum| checksum != xxh3_64(value)) {
-                    return refuse(
-                        Code::DataLoss,
-                        "the value does not match its checksum".to_owned(),
-                    );
-                }
-                context
-            }
-            Call::Delete { context, .. } => context,
-        };
-        opened(context, &request.key, sent).map(|_| ())
     }
 
     fn start(
@@ -263,57 +234,84 @@ impl Coordinator {
         request: Request,
         route: Route,
     ) -> Result<(), Refusal> {
-        let n = route.replicas.len();
+        let (n, quorums) = (route.replicas.len(), &self.quorums);
+        let timeout = request.timeout.unwrap_or(quorums.timeout.0);
         let header = Header {
             operation: request.operation,
             key: request.key,
             replicas: route.replicas,
-            deadline: context.now.elapsed + request.timeout.unwrap_or(route.timeout),
+            targets: route.targets,
+            deadline: context.now.elapsed + timeout,
             requester: Some(requester),
         };
         match request.call {
-            Call::Get { read_quorum } => {
-                let needed = quorum("read_quorum", read_quorum, route.r, n)?;
-                self.read(context, header, needed, Then::Reply);
+            Call::Probe => {
+                let reply = Reply::Got(answer::known_here(context, &header.key, header.operation)?);
+                requester.answer(context, header.operation, reply);
+            }
+            Call::Get { needs } => {
+                let reading = quorums.reading(&needs, n)?;
+                header.check_reach(reading.need)?;
+                self.read(context, header, reading, Then::Reply);
             }
             Call::Put {
                 value,
                 context: seen,
-                write_quorum,
+                needs,
                 siblings,
                 checksum: _,
             } => {
-                let needed = quorum("write_quorum", write_quorum, route.w, n)?;
-                let seen = opened(context, &header.key, &seen)?;
-                self.write(context, header, needed, &seen, Some(value), siblings)?;
+                let writing = quorums.writing(&needs, n)?;
+                header.check_reach(writing.need)?;
+                let seen = admission::opened(context, &header.key, &seen)?;
+                self.write(context, header, writing, &seen, Some(value), siblings)?;
             }
             Call::Delete {
                 context: seen,
                 read_quorum,
-                write_quorum,
+                needs,
             } => {
-                let w = quorum("write_quorum", write_quorum, route.w, n)?;
+                let writing = quorums.writing(&needs, n)?;
+                header.check_reach(writing.need)?;
                 if seen.is_empty() {
-                    let r = quorum("read_quorum", read_quorum, route.r, n)?;
-                    self.read(context, header, r, Then::Delete { w });
+                    let needs = ReadNeeds {
+                        quorum: read_quorum,
+                        ..ReadNeeds::default()
+                    };
+                    let reading = quorums.reading(&needs, n)?;
+                    header.check_reach(reading.need)?;
+                    self.read(context, header, reading, Then::Delete(writing));
                 } else {
-                    let seen = opened(context, &header.key, &seen)?;
-                    self.write(context, header, w, &seen, None, Siblings::Omitted)?;
+                    let seen = admission::opened(context, &header.key, &seen)?;
+                    self.write(context, header, writing, &seen, None, Siblings::Omitted)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn read(&mut self, context: &mut Context<'_>, header: Header, needed: usize, then: Then) {
+    fn read(&mut self, context: &mut Context<'_>, header: Header, reading: Reading, then: Then) {
         let (operation, deadline) = (header.operation, header.deadline);
-        let read = Read::new(header, needed, then);
+        let speculate_after = match self.quorums.speculate_after {
+            SpeculateAfter::Share(_) => self.latencies.quantile(),
+            SpeculateAfter::Time(time) => Some(time.0),
+        };
+        let read = Read::new(
+            context,
+            header,
+            reading,
+            then,
+            &self.quorums,
+            speculate_after,
+        );
+        let alarms = read.alarms();
         let number = self.flights.insert(deadline, operation, Flight::Read(read));
         let Some(Flight::Read(read)) = self.flights.find(number, operation) else {
             return;
         };
-        let then = read.ask(context, number);
-        self.advance(context, number, then);
+        let step = read.ask(context, number);
+        self.advance(context, number, step);
+        self.flights.wake(number, alarms);
     }
 
     /// Does what a read wants done after an answer.
@@ -321,11 +319,11 @@ impl Coordinator {
         if step.over {
             self.flights.remove(number);
         }
-        let Some((header, w, seen)) = step.delete else {
+        let Some((header, writing, seen)) = step.delete else {
             return;
         };
         let (operation, requester) = (header.operation, header.requester);
-        if let Err(refusal) = self.write(context, header, w, &seen, None, Siblings::Omitted)
+        if let Err(refusal) = self.write(context, header, writing, &seen, None, Siblings::Omitted)
             && let Some(requester) = requester
         {
             requester.answer(context, operation, Reply::Refused(refusal));
@@ -336,7 +334,7 @@ impl Coordinator {
         &mut self,
         context: &mut Context<'_>,
         header: Header,
-        needed: usize,
+        writing: Writing,
         seen: &[u8],
         value: Option<Bytes>,
         siblings: Siblings,
@@ -347,16 +345,176 @@ impl Coordinator {
         if operation.issuer().role() != Role::Client {
             context.place(&header.key, &header.replicas);
         }
-        let write = Write::new(context, header, needed, &stamped, siblings);
+        let (mut write, held) = Write::new(context, header, writing, stamped, siblings);
+        if writing.need == Votes::default() {
+            write.send(context, NOBODY_WAITS, held);
+            return Ok(());
+        }
+        let alarm = write.be_patient(context, self.quorums.preferred_within.0);
         let number = self
             .flights
             .insert(deadline, operation, Flight::Write(write));
-        if let Some(Flight::Write(write)) = self.flights.find(number, operation)
-            && write.send(context, number, stamped)
-        {
-            self.flights.remove(number);
-        }
+        let Some(Flight::Write(write)) = self.flights.find(number, operation) else {
+            return Ok(());
+        };
+        let is_over = write.send(context, number, held);
+        self.end(context, number, is_over);
+        self.flights.wake(number, alarm);
         Ok(())
+    }
+
+    /// Ends a write that has heard from all.
+    fn end(&mut self, context: &mut Context<'_>, number: u64, is_over: bool) {
+        if is_over && let Some(Flight::Write(write)) = self.flights.remove(number) {
+            self.give_up(context, write);
+        }
+    }
+
+    /// Nobody more is waited for: if too few have acknowledged, the write may be on some replicas and may yet reach others.
+    fn give_up(&mut self, context: &mut Context<'_>, mut write: Write) {
+        if write.is_done() {
+            return;
+        }
+        write.refuse_overdue(context);
+        match self.quorums.failed_write {
+            FailedWrite::Leave => {}
+            FailedWrite::Hint => write.keep_hints(context),
+            FailedWrite::RollBack => {
+                self.named += 1;
+                let sequence = u64::from(context.life) << 32 | OF_ROLL_BACKS | self.named;
+                let operation = OperationId::new(context.id, sequence);
+                write.roll_back(context, &mut self.counters, operation);
+            }
+        }
+    }
+
+    /// The gateway for a key, by its first replica: the same for every node that forwards.
+    fn gateway_of(view: &View, route: &Route) -> Option<NodeId> {
+        let gateways = view.gateways();
+        let first = route.replicas.first()?;
+        let index = usize::from(first.number()).checked_rem(gateways.len())?;
+        gateways.get(index).copied()
+    }
+}
+
+impl Replication for Coordinator {
+    fn request(&mut self, context: &mut Context<'_>, ticket: Ticket, mut request: Request) {
+        self.name(context, &mut request);
+        let route = (self.routing)(context.view, &request.key, self.quorums.n);
+        let place = match request.call {
+            Call::Probe => Place::Any,
+            Call::Get { .. } | Call::Put { .. } | Call::Delete { .. } => self.quorums.coordinator,
+        };
+        let coordinator = match place {
+            Place::Any => Some(context.id),
+            Place::First => route.targets.first().map(|target| target.node),
+            Place::Gateway if context.id.role() == Role::Gateway => Some(context.id),
+            Place::Gateway => Self::gateway_of(context.view, &route),
+        };
+        match coordinator {
+            Some(node) if node == context.id => {
+                self.begin(context, Requester::Client(ticket), request, route);
+            }
+            Some(node) => self.forward(context, ticket, request, node),
+            None => {
+                let message = match place {
+                    Place::Any | Place::First => "no node is up that may coordinate",
+                    Place::Gateway => "no node may coordinate: the cluster has no gateway",
+                };
+                let refusal = Refusal::new(Code::FailedPrecondition, message);
+                context.reply(ticket, Reply::Refused(refusal));
+            }
+        }
+    }
+
+    fn message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
+        let operation = message.operation();
+        let Message::Forward(forward) = message else {
+            return self.answered(context, from, message);
+        };
+        match forward.call.map(Request::from) {
+            Some(mut request) => {
+                self.name(context, &mut request);
+                let route = (self.routing)(context.view, &request.key, self.quorums.n);
+                let requester = Requester::Peer(from, forward.request);
+                self.begin(context, requester, request, route);
+            }
+            None => context.refuse(operation, "a forwarded request is empty"),
+        }
+    }
+
+    fn believed(&mut self, context: &mut Context<'_>, node: NodeId, belief: Belief) {
+        if !self.quorums.retarget || belief != Belief::Down {
+            return;
+        }
+        let (routing, n) = (self.routing, self.quorums.n);
+        for number in self.flights.numbers() {
+            match self.flights.get(number) {
+                Some(Flight::Read(read)) if read.misses(node) => {
+                    let route = routing(context.view, read.key(), n);
+                    read.replace(context, number, node, &route);
+                }
+                Some(Flight::Write(write)) if write.misses(node) => {
+                    let route = routing(context.view, write.key(), n);
+                    write.replace(context, number, node, &route);
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    fn timeout(&mut self, context: &mut Context<'_>) {
+        while let Some(due) = self.flights.pop_due(context.now.elapsed) {
+            match due {
+                Due::Alarm(number) => match self.flights.get(number) {
+                    Some(Flight::Read(read)) => {
+                        let step = read.wake(context, number);
+                        self.advance(context, number, step);
+                    }
+                    Some(Flight::Write(write)) => write.conclude(context),
+                    Some(Flight::Forwarded(_)) | None => {}
+                },
+                Due::Deadline(Flight::Read(read)) => read.overdue(context),
+                Due::Deadline(Flight::Write(write)) => self.give_up(context, write),
+                Due::Deadline(Flight::Forwarded(ticket)) => {
+                    let refusal = Refusal::new(
+                        Code::DeadlineExceeded,
+                        "the coordinator that the request was forwarded to did not answer in time",
+                    );
+                    context.reply(ticket, Reply::Refused(refusal));
+                }
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        self.flights.next_alarm()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+}
+
+impl Route {
+    /// To the first N of a preference list, and to nobody else.
+    #[must_use]
+    pub fn to_all(replicas: PreferenceList) -> Self {
+        Self {
+            targets: replicas.iter().copied().map(Target::replica).collect(),
+            replicas,
+        }
+    }
+}
+
+impl Target {
+    /// A replica that is asked for itself.
+    #[must_use]
+    pub fn replica(node: NodeId) -> Self {
+        Self {
+            node,
+            stands_for: None,
+        }
     }
 }
 
@@ -377,16 +535,51 @@ impl Requester {
 }
 
 impl Header {
+    /// The place among the targets of a node that is asked.
+    fn place_of(&self, node: NodeId) -> Option<usize> {
+        self.targets.iter().position(|target| target.node == node)
+    }
+
+    /// Whether enough nodes are up to be asked at all.
+    fn check_reach(&self, need: Votes) -> Result<(), Refusal> {
+        let (can, n) = (self.reach_without(&[]), self.replicas.len());
+        let message = if can.all < need.all {
+            format!(
+                "{} nodes are up that may answer, {} needed",
+                can.all, need.all
+            )
+        } else if can.primary < need.primary {
+            let (can, need) = (can.primary, need.primary);
+            format!("{can} of the key's own {n} replicas are up, {need} needed")
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(Code::FailedPrecondition, message))
+    }
+
+    /// How long more is waited for than is needed: never so long that nothing is left of its time.
+    fn patience(&self, context: &Context<'_>, time: Duration) -> Duration {
+        time.min(self.deadline.saturating_sub(context.now.elapsed) / 2)
+    }
+
+    /// What it comes to if all answer but these.
+    fn reach_without(&self, unable: &[NodeId]) -> Votes {
+        let can = |target: &&Target| !unable.contains(&target.node);
+        self.targets.iter().filter(can).copied().collect()
+    }
+
     /// Refuses whoever still waits, since too few of the replicas answered in time.
-    fn refuse_overdue(
-        &mut self,
-        context: &mut Context<'_>,
-        heard: usize,
-        needed: usize,
-        verb: &str,
-    ) {
-        let n = self.replicas.len();
-        let message = format!("{heard} of {n} replicas {verb} in time, {needed} needed");
+    fn refuse_overdue(&mut self, context: &mut Context<'_>, heard: Votes, need: Votes, verb: &str) {
+        let (n, all) = (self.targets.len(), heard.all);
+        let mut message = format!("{all} of {n} replicas {verb} in time, {} needed", need.all);
+        for (heard, need, who) in [
+            (heard.primary, need.primary, "of the key's own"),
+            (heard.durable, need.durable, "durably"),
+        ] {
+            if heard < need {
+                message += &format!("; {heard} {who}, {need} needed");
+            }
+        }
         self.refuse(context, Refusal::new(Code::DeadlineExceeded, message));
     }
 
@@ -394,14 +587,13 @@ impl Header {
     fn refuse_unable(
         &mut self,
         context: &mut Context<'_>,
-        code: Code,
-        reason: &str,
-        heard: usize,
-        needed: usize,
+        Refusal { code, message }: Refusal,
+        heard: Votes,
+        need: Votes,
         verb: &str,
     ) {
-        let n = self.replicas.len();
-        let message = format!("{reason}; {heard} of {n} replicas {verb}, {needed} needed");
+        let (n, heard, needed) = (self.targets.len(), heard.all, need.all);
+        let message = format!("{message}; {heard} of {n} replicas {verb}, {needed} needed");
         self.refuse(context, Refusal::new(code, message));
     }
 
@@ -410,22 +602,26 @@ impl Header {
             requester.answer(context, self.operation, Reply::Refused(refusal));
         }
     }
-}
 
-/// The context in what a client sent with a write.
-fn opened(context: &Context<'_>, key: &[u8], sent: &Bytes) -> Result<Bytes, Refusal> {
-    context.versioning.open(key, sent).ok_or_else(|| {
-        let message =
-            "the context is not one that this store gave out; use that of a reply, or none";
-        Refusal::new(Code::InvalidArgument, message)
-    })
-}
-
-fn quorum(field: &str, asked: Option<u32>, default: usize, n: usize) -> Result<usize, Refusal> {
-    let quorum = asked.map_or(default, |asked| asked as usize);
-    if (1..=n).contains(&quorum) {
-        return Ok(quorum);
+    /// Who is asked now and was not before takes the place of a target that went down. Tells its place.
+    fn replace(&mut self, down: NodeId, route: &Route) -> Option<usize> {
+        let place = self.place_of(down)?;
+        let is_new = |target: &&Target| self.place_of(target.node).is_none();
+        self.targets[place] = *route.targets.iter().find(is_new)?;
+        Some(place)
     }
-    let message = format!("{field} is {quorum}; the key has {n} replicas, choose 1 to {n}");
-    Err(Refusal::new(Code::InvalidArgument, message))
 }
+
+/// What a replica tells, or why it cannot.
+fn told(reply: wire::FetchReply) -> Result<Told, Refusal> {
+    match (reply.refusal, reply.digest) {
+        (Some(refusal), _) => Err(refusal.into()),
+        (None, Some(digest)) => Ok(Told::Digest(digest)),
+        (None, None) => Ok(Told::Versions(reply.versions)),
+    }
+}
+
+/// The number of requests that are sent to be forgotten.
+const NOBODY_WAITS: u64 = 0;
+/// Operations that this node names for itself have numbers of their own.
+const OF_ROLL_BACKS: u64 = 1 << 31;

@@ -1,24 +1,37 @@
-//! One write in flight: stamps it, sends it to all replicas, and replies when enough have acknowledged.
+//! One write in flight: stamps it, sends it to all its targets, and replies when enough have acknowledged.
+//!
+//! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.5, §4.6.
 
-use super::Header;
 use super::answer::answer;
 use super::counters::Counters;
+use super::quorums::Writing;
+use super::votes::Votes;
+use super::{Header, NOBODY_WAITS, Route};
 use crate::context::Context;
 use crate::request::{Answer, Code, Refusal, Reply, Siblings};
 use crate::versioning::{Stamp, Updated, Versions, Write as Stamped};
 use bytes::Bytes;
-use tidemark_proto::id::NodeId;
+use smallvec::SmallVec;
+use std::time::Duration;
+use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::wire;
 
 pub(super) struct Write {
     header: Header,
-    needed: usize,
+    writing: Writing,
+    /// What the others are sent.
+    sent: Versions,
+    /// Covers the write.
+    covered: Bytes,
     /// The reply as it will be, but for who acknowledged; gone once it has left.
     reply: Answer,
-    acknowledged: Vec<NodeId>,
+    acknowledged: SmallVec<[NodeId; 5]>,
     /// Who cannot hold it.
-    refused: Vec<NodeId>,
+    unable: SmallVec<[NodeId; 5]>,
+    votes: Votes,
+    /// Until when more is waited for than is needed.
+    patient_until: Duration,
     method: Method,
 }
 
@@ -87,13 +100,14 @@ fn stale(context: &Context<'_>, header: &Header, seen: &[u8], held: &Versions) -
 }
 
 impl Write {
+    /// A write that was stamped, and what this node holds then if it is a replica.
     pub(super) fn new(
         context: &Context<'_>,
         header: Header,
-        needed: usize,
-        stamped: &Updated,
+        writing: Writing,
+        stamped: Updated,
         siblings: Siblings,
-    ) -> Self {
+    ) -> (Self, Versions) {
         let (listed, covered) = match siblings {
             Siblings::Omitted => (&Versions::new(), stamped.context.clone()),
             Siblings::Returned => {
@@ -111,96 +125,206 @@ impl Write {
         } else {
             Method::Put
         };
-        let acknowledged = Vec::with_capacity(header.replicas.len());
-        Self {
+        let write = Self {
             header,
-            needed,
+            writing,
+            sent: stamped.sent,
+            covered: stamped.context,
             reply,
-            acknowledged,
-            refused: Vec::new(),
+            acknowledged: SmallVec::new(),
+            unable: SmallVec::new(),
+            votes: Votes::default(),
+            patient_until: Duration::ZERO,
             method,
-        }
+        };
+        (write, stamped.held)
     }
 
-    /// Sends it to every replica; this node's own acknowledgement is there at once. Tells whether all is done.
-    pub(super) fn send(
-        &mut self,
-        context: &mut Context<'_>,
-        number: u64,
-        stamped: Updated,
-    ) -> bool {
-        let here = context.id;
-        for node in self.header.replicas.iter().filter(|node| **node != here) {
-            let store = wire::Store {
-                request: number,
-                key: self.header.key.clone(),
-                versions: stamped.sent.clone(),
-                operation: self.header.operation.bits(),
-                hint_for: None,
-            };
-            context.send(*node, Message::Store(store));
+    /// Waits for more than is needed, if more is wanted. Tells when it wants to be woken.
+    pub(super) fn be_patient(&mut self, context: &Context<'_>, time: Duration) -> Option<Duration> {
+        if self.writing.want == self.writing.need {
+            return None;
         }
-        if !self.header.replicas.contains(&context.id) {
+        self.patient_until = context.now.elapsed + self.header.patience(context, time);
+        Some(self.patient_until)
+    }
+
+    /// Sends it to every target; this node's own acknowledgement is there at once. Tells whether all is done.
+    pub(super) fn send(&mut self, context: &mut Context<'_>, number: u64, held: Versions) -> bool {
+        let mut here = None;
+        for place in 0..self.header.targets.len() {
+            if self.header.targets[place].node == context.id {
+                here = Some(place);
+            } else {
+                self.store(context, number, place);
+            }
+        }
+        let Some(place) = here else {
+            self.conclude(context);
             return false;
-        }
-        let (key, operation) = (&self.header.key, self.header.operation);
-        let held = context.replace(key, stamped.held, operation, self.method);
-        self.heard(context, context.id, held.err())
+        };
+        let held = self.hold(context, place, held);
+        self.heard(context, context.id, held)
     }
 
-    /// A replica has acknowledged, unless it refuses. Tells whether all have answered.
+    /// A replica has acknowledged, and says whether durably, unless it refuses. Tells whether all have answered.
     pub(super) fn heard(
         &mut self,
         context: &mut Context<'_>,
         from: NodeId,
-        refusal: Option<Refusal>,
+        held: Result<bool, Refusal>,
     ) -> bool {
-        let is_known = self.header.replicas.contains(&from);
-        if is_known && !self.acknowledged.contains(&from) && !self.refused.contains(&from) {
-            match refusal {
-                None => self.acknowledged(context, from),
-                Some(refusal) => self.refused(context, from, &refusal),
+        if let Some(place) = self.header.place_of(from)
+            && !self.has_heard(from)
+        {
+            match held {
+                Ok(durable) => {
+                    self.acknowledged.push(from);
+                    self.votes.add(&self.header.targets[place], durable);
+                    self.conclude(context);
+                }
+                Err(refusal) => self.do_without(context, from, refusal),
             }
         }
-        self.acknowledged.len() + self.refused.len() == self.header.replicas.len()
-    }
-
-    fn acknowledged(&mut self, context: &mut Context<'_>, from: NodeId) {
-        self.acknowledged.push(from);
-        if self.acknowledged.len() == self.needed
-            && let Some(requester) = self.header.requester.take()
-        {
-            let mut reply = std::mem::take(&mut self.reply);
-            reply.answered.clone_from(&self.acknowledged);
-            requester.answer(context, self.header.operation, Reply::Written(reply));
-        }
+        self.have_all_answered()
     }
 
     /// Refuses who waits once too few replicas are left that can hold it, and it is known what became of the write: it
     /// is nowhere, or on some.
-    fn refused(&mut self, context: &mut Context<'_>, from: NodeId, refusal: &Refusal) {
-        self.refused.push(from);
-        let (n, heard) = (self.header.replicas.len(), self.acknowledged.len());
-        let code = match heard {
-            _ if n - self.refused.len() >= self.needed => return,
-            0 if self.refused.len() < n => return,
+    fn do_without(&mut self, context: &mut Context<'_>, from: NodeId, refusal: Refusal) {
+        self.unable.push(from);
+        let need = self.writing.need;
+        let is_nowhere = self.unable.len() == self.header.targets.len();
+        let code = match self.acknowledged.len() {
+            _ if self.header.reach_without(&self.unable).reach(&need) => return,
+            0 if !is_nowhere => return,
             0 => refusal.code,
             _ => Code::Unavailable,
         };
-        self.header.refuse_unable(
-            context,
-            code,
-            &refusal.message,
-            heard,
-            self.needed,
-            "acknowledged",
-        );
+        let refusal = Refusal { code, ..refusal };
+        self.header
+            .refuse_unable(context, refusal, self.votes, need, "acknowledged");
     }
 
-    /// Time is up: the write may be on some replicas, and may yet reach others.
-    pub(super) fn overdue(mut self, context: &mut Context<'_>) {
-        let heard = self.acknowledged.len();
+    fn has_heard(&self, node: NodeId) -> bool {
+        self.acknowledged.contains(&node) || self.unable.contains(&node)
+    }
+
+    fn have_all_answered(&self) -> bool {
+        self.acknowledged.len() + self.unable.len() == self.header.targets.len()
+    }
+
+    /// Replies if enough have acknowledged.
+    pub(super) fn conclude(&mut self, context: &mut Context<'_>) {
+        let Writing { need, want } = self.writing;
+        let waits = context.now.elapsed < self.patient_until && !self.have_all_answered();
+        let goal = if waits { want } else { need };
+        if self.votes.reach(&goal)
+            && let Some(requester) = self.header.requester.take()
+        {
+            let mut reply = std::mem::take(&mut self.reply);
+            reply.answered = self.acknowledged.to_vec();
+            requester.answer(context, self.header.operation, Reply::Written(reply));
+        }
+    }
+
+    pub(super) fn key(&self) -> &Bytes {
+        &self.header.key
+    }
+
+    /// Whether it waits for a node's acknowledgement.
+    pub(super) fn misses(&self, node: NodeId) -> bool {
+        self.header.place_of(node).is_some() && !self.has_heard(node)
+    }
+
+    /// A node went down that it waits for: who is to be sent it now and was not before is sent it in its place.
+    pub(super) fn replace(
+        &mut self,
+        context: &mut Context<'_>,
+        number: u64,
+        down: NodeId,
+        route: &Route,
+    ) {
+        if let Some(place) = self.header.replace(down, route) {
+            self.store(context, number, place);
+        }
+    }
+
+    /// Whether as many have acknowledged as are needed.
+    pub(super) fn is_done(&self) -> bool {
+        self.votes.reach(&self.writing.need)
+    }
+
+    /// Too few have acknowledged in time.
+    pub(super) fn refuse_overdue(&mut self, context: &mut Context<'_>) {
+        let (heard, need) = (self.votes, self.writing.need);
         self.header
-            .refuse_overdue(context, heard, self.needed, "acknowledged");
+            .refuse_overdue(context, heard, need, "acknowledged");
+    }
+
+    /// Keeps it for every replica that has not acknowledged.
+    pub(super) fn keep_hints(self, context: &mut Context<'_>) {
+        let Header { operation, key, .. } = &self.header;
+        for target in &self.header.targets {
+            if !self.acknowledged.contains(&target.node) {
+                let replica = target.stands_for.unwrap_or(target.node);
+                // One hint too many is noted, and not kept.
+                let _ = context.keep_hint(replica, key, &self.sent, *operation);
+            }
+        }
+    }
+
+    /// Sends those who have acknowledged a tombstone over it, which is an operation of its own.
+    pub(super) fn roll_back(
+        mut self,
+        context: &mut Context<'_>,
+        counters: &mut Counters,
+        operation: OperationId,
+    ) {
+        self.header.operation = operation;
+        let stamped = stamp(context, counters, &self.header, &self.covered, None);
+        let Updated { held, sent, .. } = match stamped {
+            Ok(stamped) => stamped,
+            Err(refusal) => return context.refuse(operation, refusal.message),
+        };
+        (self.sent, self.method) = (sent, Method::Delete);
+        for node in std::mem::take(&mut self.acknowledged) {
+            let Some(place) = self.header.place_of(node) else {
+                continue;
+            };
+            if node == context.id {
+                // What cannot be held is noted, and the write stays.
+                let _ = self.hold(context, place, held.clone());
+            } else {
+                self.store(context, NOBODY_WAITS, place);
+            }
+        }
+    }
+
+    /// Holds it here. Tells whether durably.
+    fn hold(
+        &self,
+        context: &mut Context<'_>,
+        place: usize,
+        held: Versions,
+    ) -> Result<bool, Refusal> {
+        let Header { operation, key, .. } = &self.header;
+        match self.header.targets[place].stands_for {
+            None => context.replace(key, held, *operation, self.method)?,
+            Some(replica) => context.stand_in(replica, key, &self.sent, *operation)?,
+        }
+        Ok(context.is_durable())
+    }
+
+    fn store(&self, context: &mut Context<'_>, number: u64, place: usize) {
+        let target = self.header.targets[place];
+        let store = wire::Store {
+            request: number,
+            key: self.header.key.clone(),
+            versions: self.sent.clone(),
+            operation: self.header.operation.bits(),
+            hint_for: target.stands_for.map(|replica| replica.bits().into()),
+        };
+        context.send(target.node, Message::Store(store));
     }
 }

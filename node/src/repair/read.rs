@@ -101,6 +101,7 @@ fn repair(context: &mut Context<'_>, read: &FinishedRead) {
             let _ = context.hold(&read.key, &merged, read.operation, Method::Repair);
         } else {
             let repair = wire::Repair {
+                request: 0,
                 key: read.key.clone(),
                 versions: merged.clone(),
                 operation: read.operation.bits(),

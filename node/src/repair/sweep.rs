@@ -575,6 +575,7 @@ fn repair(context: &mut Context<'_>, to: NodeId, key: Bytes, versions: Versions)
     context.send(
         to,
         Message::Repair(wire::Repair {
+            request: 0,
             key,
             versions,
             operation,

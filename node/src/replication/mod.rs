@@ -1,9 +1,12 @@
 //! How a write reaches its replicas and a read finds them: the seam of replication strategies.
 
+mod fire_and_forget;
+mod sloppy;
 mod strict;
 
 use crate::context::Context;
 use crate::request::{Request, Ticket};
+use crate::view::Belief;
 use std::time::Duration;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Message;
@@ -20,6 +23,9 @@ pub trait Replication: Send {
     /// A peer answers, or asks this node to coordinate; what every replica does is done elsewhere.
     fn message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message);
 
+    /// What this node believes of another is no longer what it was.
+    fn believed(&mut self, _context: &mut Context<'_>, _node: NodeId, _belief: Belief) {}
+
     /// The alarm is due.
     fn timeout(&mut self, context: &mut Context<'_>);
 
@@ -31,4 +37,4 @@ pub trait Replication: Send {
 pub type Build = fn(&Options) -> Result<Box<dyn Replication>, OptionError>;
 
 /// Every replication strategy.
-pub const ENTRIES: &[Entry<Build>] = &[strict::ENTRY];
+pub const ENTRIES: &[Entry<Build>] = &[strict::ENTRY, sloppy::ENTRY, fire_and_forget::ENTRY];

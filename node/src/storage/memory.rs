@@ -1,7 +1,7 @@
 //! A table in memory: fast, and gone with its process.
 
 use super::{Build, Damage, Failed, Full, Kept, Storage};
-use crate::durability::Durability;
+use crate::durability::{Durability, Sync};
 use crate::placed::{Placed, records, write_record};
 use crate::versioning::Versions;
 use bytes::Bytes;
@@ -65,8 +65,12 @@ impl Storage for Memory {
         records(&self.records, prefix, after, limit)
     }
 
+    /// There is no disk.
     fn durability(&self) -> Durability {
-        Durability::default()
+        Durability {
+            sync: Sync::Off,
+            ..Durability::default()
+        }
     }
 
     fn is_durable(&self) -> bool {

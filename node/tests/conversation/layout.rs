@@ -3,9 +3,11 @@
 use crate::harness::{Shape, options};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::json;
 use std::collections::BTreeSet;
 use tidemark_node::replica::{Choice, Config, Limits};
 use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
+use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, Promise};
 
@@ -21,6 +23,9 @@ pub(crate) struct Layout {
     repairs: Vec<bool>,
     /// Who coordinates, where a strategy leaves the choice.
     coordinator: &'static str,
+    /// What else replication is told, where it takes it, and whether read repair comes before the reply.
+    more: Index,
+    mode: &'static str,
 }
 
 impl Layout {
@@ -38,6 +43,22 @@ impl Layout {
     ) -> Config {
         let mut replicating = choice(replication, self.shape);
         let mut placed = replicating.options.clone();
+        let n = self.shape.n;
+        let more = [
+            json!({}),
+            json!({ "read_set": "quorum", "not_found_ok": false }),
+            json!({ "read_set": "digest", "node_confirms": n }),
+            json!({ "read_set": "speculative", "speculate_after": "1ms" }),
+            json!({ "not_found_ok": false, "primary_read": n, "primary_write": 1 }),
+            json!({ "preferred_reads": n, "preferred_within": "5ms", "failed_write": "hint" }),
+        ];
+        placed.extend(
+            self.more
+                .get(&more)
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
+        );
         placed.insert("coordinator".to_owned(), self.coordinator.into());
         if (replication.resolve)(&placed).is_ok() {
             replicating.options = placed;
@@ -57,9 +78,7 @@ impl Layout {
             versioning: choice(versioning, self.shape),
             membership: choice(self.membership.get(membership::ENTRIES), self.shape),
             replication: replicating,
-            repair: repairs
-                .map(|(entry, _)| choice(entry, self.shape))
-                .collect(),
+            repair: repairs.map(|(entry, _)| self.repair(entry)).collect(),
             deletion: choice(self.deletion.get(deletion::ENTRIES), self.shape),
             storage: choice(self.storage.get(storage::ENTRIES), self.shape),
             limits: Limits {
@@ -67,7 +86,18 @@ impl Layout {
                 counters: 1 + u32::from(self.seed.is_multiple_of(2)),
                 ..Limits::default()
             },
+            detail: Detail::All,
         }
+    }
+
+    fn repair(&self, entry: &Entry<repair::Build>) -> Choice {
+        let mut choice = choice(entry, self.shape);
+        let mode = ("mode".to_owned(), self.mode.into());
+        let timed = choice.options.clone().into_iter().chain([mode]).collect();
+        if (entry.resolve)(&timed).is_ok() {
+            choice.options = timed;
+        }
+        choice
     }
 }
 
@@ -116,15 +146,24 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
     });
     let repairs = prop::collection::vec(any::<bool>(), repair::ENTRIES.len());
     let coordinator = prop::sample::select(&["any", "any", "first", "gateway"][..]);
+    let mode = prop::sample::select(&["asynchronous", "blocking"][..]);
     (
         shape,
         any::<u64>(),
-        any::<[Index; 4]>(),
+        any::<[Index; 5]>(),
         repairs,
         coordinator,
+        mode,
     )
         .prop_map(
-            |(shape, seed, [partitioner, membership, storage, deletion], repairs, coordinator)| {
+            |(
+                shape,
+                seed,
+                [partitioner, membership, storage, deletion, more],
+                repairs,
+                coordinator,
+                mode,
+            )| {
                 Layout {
                     shape,
                     seed,
@@ -134,6 +173,8 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
                     deletion,
                     repairs,
                     coordinator,
+                    more,
+                    mode,
                 }
             },
         )

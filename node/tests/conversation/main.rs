@@ -8,11 +8,12 @@ mod act;
 mod layout;
 mod talk;
 
-use act::{Network, acts};
-use harness::tries;
+use act::{Act, Network, acts};
+use harness::{Shape, tries};
 use layout::layout;
 use proptest::prelude::*;
 use talk::{Talk, Writes};
+use tidemark_node::replica::Config;
 
 proptest! {
     #![proptest_config(tries())]
@@ -24,10 +25,7 @@ proptest! {
         layout in layout(), acts in acts(Network::Disorderly),
     ) {
         for config in layout.configs() {
-            let mut talk = Talk::held(config, layout.shape, &acts)?;
-            talk.finish()?;
-            let owed = talk.written.clone();
-            talk.check_last_reads(&owed)?;
+            check(config, layout.shape, &acts, |talk| talk.written.clone())?;
         }
     }
 
@@ -38,10 +36,7 @@ proptest! {
         layout in layout(), acts in acts(Network::Lossy),
     ) {
         for config in layout.configs() {
-            let mut talk = Talk::held(config, layout.shape, &acts)?;
-            talk.finish()?;
-            let owed = talk.acknowledged.clone();
-            talk.check_last_reads(&owed)?;
+            check(config, layout.shape, &acts, Talk::acknowledged)?;
         }
     }
 
@@ -51,9 +46,35 @@ proptest! {
         layout in layout(), acts in acts(Network::LossyWithCrashes),
     ) {
         for config in layout.configs() {
-            let mut talk = Talk::held(config, layout.shape, &acts)?;
-            talk.finish()?;
-            talk.check_last_reads(&Writes::new())?;
+            check(config, layout.shape, &acts, |_| Writes::new())?;
         }
     }
+}
+
+/// Holds the conversation to its end, and then to what its strategies promise of the writes that are owed.
+fn check(
+    config: Config,
+    shape: Shape,
+    acts: &[Act],
+    owed: impl FnOnce(&Talk) -> Writes,
+) -> Result<(), TestCaseError> {
+    let kinds = [
+        &config.versioning,
+        &config.replication,
+        &config.deletion,
+        &config.storage,
+    ]
+    .map(|choice| format!("{} {:?}", choice.kind, choice.options));
+    let hold = || {
+        let mut talk = Talk::held(config, shape, acts)?;
+        talk.finish()?;
+        let owed = owed(&talk);
+        talk.check_last_reads(&owed)
+    };
+    hold().map_err(|error| match error {
+        TestCaseError::Fail(reason) => {
+            TestCaseError::fail(format!("{}: {reason}", kinds.join(", ")))
+        }
+        TestCaseError::Reject(_) => error,
+    })
 }

@@ -32,7 +32,7 @@ pub(crate) struct Talk {
     /// delete had seen may be gone with nobody left to show why.
     deleted: BTreeSet<OperationId>,
     pub(crate) written: Writes,
-    pub(crate) acknowledged: Writes,
+    acknowledged: Writes,
     /// Of each replica and key: the writes that it held at any time of its present life.
     reached: BTreeMap<(NodeId, Bytes), BTreeSet<OperationId>>,
     /// Of each replica and key: those of them that it holds no longer.
@@ -332,6 +332,14 @@ impl Talk {
         self.absorb(&outputs)
     }
 
+    /// The writes that the store may not lose, if it promises to lose none that it has acknowledged.
+    pub(crate) fn acknowledged(&self) -> Writes {
+        match self.promises.contains(&Promise::KeepsAcknowledged) {
+            true => self.acknowledged.clone(),
+            false => Writes::new(),
+        }
+    }
+
     /// A read of all replicas accounts for these writes and for all that any replica holds; it makes the replicas
     /// equal; and one write with its context leaves one version.
     pub(crate) fn check_last_reads(&mut self, owed: &Writes) -> Result<(), TestCaseError> {
@@ -380,7 +388,6 @@ impl Talk {
             self.settle()?;
             for node in replicas {
                 let held = self.cluster.held(node, &text);
-                let held = held.expect("nothing is damaged");
                 let held: Vec<_> = held.iter().map(|version| version.operation).collect();
                 let last = OperationId::new(NodeId::client(u16::from(FINAL) + 1), self.sequence);
                 prop_assert_eq!(

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_node::membership::Seat;
 use tidemark_node::replica::{self, Choice, Config, Input, Limits, Output, Replica};
-use tidemark_node::request::{Call, Reply, Request, Siblings, Ticket};
+use tidemark_node::request::{Call, ReadNeeds, Reply, Request, Siblings, Ticket, WriteNeeds};
 use tidemark_node::storage::{Damage, Kept, Storage};
 use tidemark_node::versioning::Versions;
+use tidemark_proto::event::Detail;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Message;
 use tidemark_proto::registry::{Entry, Options};
@@ -77,7 +78,12 @@ impl Cluster {
     }
 
     /// What a node holds of a key, whether it is up or down.
-    pub(crate) fn held(&self, node: NodeId, key: &str) -> Result<Versions, Damage> {
+    pub(crate) fn held(&self, node: NodeId, key: &str) -> Versions {
+        self.held_or_damaged(node, key).expect("nothing is damaged")
+    }
+
+    /// The same of a key whose record may be damaged.
+    pub(crate) fn held_or_damaged(&self, node: NodeId, key: &str) -> Result<Versions, Damage> {
         let storage = match &self.members[&node].state {
             State::Up(replica) => replica.storage(),
             State::Down(storage) => &**storage,
@@ -238,6 +244,7 @@ pub(crate) fn config(shape: Shape, replication: Value, repair: &[&str]) -> Confi
         deletion: choice_of("keep"),
         storage: choice_of("memory"),
         limits: Limits::default(),
+        detail: Detail::All,
     }
 }
 
@@ -252,7 +259,11 @@ pub(crate) fn choice_of(kind: &str) -> Choice {
 /// Options with which an entry can be built: its defaults, or the quorums written out.
 pub(crate) fn options<B>(entry: &Entry<B>, shape: Shape) -> Options {
     let Shape { n, r, w, .. } = shape;
-    let candidates = [json!({}), json!({ "n": n, "r": r, "w": w })];
+    let candidates = [
+        json!({}),
+        json!({ "n": n, "r": r, "w": w }),
+        json!({ "n": n, "r": r, "w": 0 }),
+    ];
     let mut tables = candidates
         .into_iter()
         .filter_map(|table| table.as_object().cloned());
@@ -263,8 +274,11 @@ pub(crate) fn options<B>(entry: &Entry<B>, shape: Shape) -> Options {
 
 /// A read.
 pub(crate) fn get(operation: OperationId, key: &str, read_quorum: Option<usize>) -> Request {
-    let read_quorum = read_quorum.map(number);
-    request(operation, key, Call::Get { read_quorum })
+    let needs = ReadNeeds {
+        quorum: read_quorum.map(number),
+        ..ReadNeeds::default()
+    };
+    request(operation, key, Call::Get { needs })
 }
 
 /// A write.
@@ -272,7 +286,7 @@ pub(crate) fn put(operation: OperationId, key: &str, value: &str, context: Bytes
     let call = Call::Put {
         value: Bytes::copy_from_slice(value.as_bytes()),
         context,
-        write_quorum: None,
+        needs: WriteNeeds::default(),
         checksum: None,
         siblings: Siblings::Omitted,
     };
@@ -284,7 +298,7 @@ pub(crate) fn delete(operation: OperationId, key: &str, context: Bytes) -> Reque
     let call = Call::Delete {
         context,
         read_quorum: None,
-        write_quorum: None,
+        needs: WriteNeeds::default(),
     };
     request(operation, key, call)
 }

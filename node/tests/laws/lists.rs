@@ -9,6 +9,7 @@ use std::time::Duration;
 use tidemark_node::membership;
 use tidemark_node::replica::{self, Choice, Config, Replica};
 use tidemark_node::{deletion, partitioner, repair, replication, storage, versioning};
+use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, OptionError, Options};
 
@@ -163,6 +164,7 @@ fn config() -> Config {
         deletion: first(deletion::ENTRIES),
         storage: first(storage::ENTRIES),
         limits: replica::Limits::default(),
+        detail: Detail::All,
     }
 }
 

@@ -364,6 +364,7 @@ async fn a_corrupt_envelope_is_refused_and_the_stream_goes_on() {
         request: 1,
         key: "k".into(),
         operation: operation(2).bits(),
+        digest: false,
     });
     let corrupt = Envelope {
         checksum: 1,
@@ -444,6 +445,7 @@ async fn shutdown_refuses_new_calls_and_answers_those_in_flight() {
         request,
         operation,
         refusal: None,
+        durable: true,
     });
     peer.store_reply(from("n2", tokio_stream::iter([reply.seal()])))
         .await

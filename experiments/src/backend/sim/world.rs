@@ -248,7 +248,7 @@ impl<'a> World<'a> {
     /// A client's request takes to the network.
     fn request(&mut self, attempt: u64, client: NodeId, node: NodeId, request: Request) {
         let method = match request.call {
-            Call::Get { .. } => Method::Get,
+            Call::Get { .. } | Call::Probe => Method::Get,
             Call::Put { .. } => Method::Put,
             Call::Delete { .. } => Method::Delete,
         };
@@ -530,7 +530,7 @@ pub(super) fn operation_of(input: &Input) -> OperationId {
 
 fn value_size(call: &Call) -> usize {
     match call {
-        Call::Get { .. } => 0,
+        Call::Get { .. } | Call::Probe => 0,
         Call::Put { value, context, .. } => value.len() + context.len(),
         Call::Delete { context, .. } => context.len(),
     }

@@ -39,7 +39,7 @@ impl ByHand {
         let sequence = u64::from(self.life) << 32 | number;
         request.operation = OperationId::new(self.reporter.id, sequence);
         let (kind, context_from, bytes) = match &mut request.call {
-            Call::Get { .. } => (Kind::Get, None, 0),
+            Call::Get { .. } | Call::Probe => (Kind::Get, None, 0),
             Call::Put { value, context, .. } => (Kind::Put, unmark(context), value.len()),
             Call::Delete { context, .. } => (Kind::Delete, unmark(context), 0),
         };

@@ -150,6 +150,7 @@ mod tests {
     #[test]
     fn one_flipped_bit_anywhere_is_refused() {
         let message = Message::StoreReply(wire::StoreReply {
+            durable: true,
             request: 7,
             operation: 9,
             refusal: None,
