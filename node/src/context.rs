@@ -229,6 +229,7 @@ impl Context<'_> {
         });
         Ok(())
     }
+
     /// Holds what versioning makes of versions that came and those held of a key. Damage is only for a repair to mend:
     /// any other writer has not heard from the peers what was lost.
     ///

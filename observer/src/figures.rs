@@ -373,6 +373,8 @@ pub struct Repairs {
     pub paths: Vec<RepairPath>,
     /// Keys that sweeps have compared one by one.
     pub compared: u64,
+    /// Those after everything healed.
+    pub compared_after_heal: u64,
     /// What became of hints.
     pub hints: Hints,
 }

@@ -40,6 +40,8 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
     let keys = convergence.map_or(0, |convergence| convergence.keys);
     let after = convergence.and_then(|convergence| convergence.after_heal_s);
     rows.value("converged_after_heal_s", after, keys);
+    let diverged = convergence.map(|convergence| convergence.diverged_at_heal as f64);
+    rows.value("keys_diverged_at_heal", diverged, keys);
     let diverged = convergence.map(|convergence| convergence.diverged_at_end as f64);
     rows.value("keys_diverged_at_end", diverged, keys);
     rows.repairs(figures);
@@ -137,6 +139,10 @@ impl Rows {
         let hints = repairs.hints;
         let counts = [
             ("sweep_keys_compared", repairs.compared),
+            (
+                "sweep_keys_compared_after_heal",
+                repairs.compared_after_heal,
+            ),
             ("hints_kept", hints.kept),
             ("hints_delivered", hints.delivered),
             ("hints_expired", hints.expired),

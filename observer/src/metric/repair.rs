@@ -24,6 +24,7 @@ pub(crate) struct Repair {
     /// When the last operation returned.
     returned: Duration,
     compared: u64,
+    compared_after_heal: u64,
     hints: Hints,
     /// Of each node, the hints that it keeps.
     kept: BTreeMap<NodeId, u64>,
@@ -110,6 +111,7 @@ impl Metric for Repair {
                     Chore::HintDropped => &mut self.hints.dropped,
                     Chore::Swept => {
                         self.compared += upkeep.count;
+                        self.compared_after_heal += u64::from(self.is_healed) * upkeep.count;
                         return;
                     }
                     _ => return,
@@ -149,6 +151,7 @@ impl Metric for Repair {
         Measured::Known(Repairs {
             paths: paths.collect(),
             compared: self.compared,
+            compared_after_heal: self.compared_after_heal,
             hints: Hints {
                 outstanding: self.kept.values().sum(),
                 ..self.hints

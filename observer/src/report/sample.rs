@@ -91,6 +91,7 @@ pub(crate) fn figures() -> Figures {
                 bytes: Measured::Known(31_740),
             }],
             compared: 0,
+            compared_after_heal: 0,
             hints: Hints::default(),
         }),
         repairs_at_idle: Measured::Known(0),
