@@ -347,7 +347,7 @@ impl Coordinator {
         }
         let (mut write, held) = Write::new(context, header, writing, stamped, siblings);
         if writing.need == Votes::default() {
-            write.send(context, NOBODY_WAITS, held);
+            write.send(context, NOBODY_WAITS, held)?;
             return Ok(());
         }
         let alarm = write.be_patient(context, self.quorums.preferred_within.0);
@@ -357,7 +357,11 @@ impl Coordinator {
         let Some(Flight::Write(write)) = self.flights.find(number, operation) else {
             return Ok(());
         };
-        let is_over = write.send(context, number, held);
+        let sent = write.send(context, number, held);
+        if sent.is_err() {
+            self.flights.remove(number);
+        }
+        let is_over = sent?;
         self.end(context, number, is_over);
         self.flights.wake(number, alarm);
         Ok(())

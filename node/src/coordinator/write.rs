@@ -150,21 +150,33 @@ impl Write {
     }
 
     /// Sends it to every target; this node's own acknowledgement is there at once. Tells whether all is done.
-    pub(super) fn send(&mut self, context: &mut Context<'_>, number: u64, held: Versions) -> bool {
-        let mut here = None;
-        for place in 0..self.header.targets.len() {
-            if self.header.targets[place].node == context.id {
-                here = Some(place);
-            } else {
-                self.store(context, number, place);
-            }
+    ///
+    /// # Errors
+    /// This node is a replica and cannot hold it. Then nobody is sent it: its next write would be stamped with the same dot.
+    pub(super) fn send(
+        &mut self,
+        context: &mut Context<'_>,
+        number: u64,
+        held: Versions,
+    ) -> Result<bool, Refusal> {
+        let (here, begun) = (self.header.place_of(context.id), context.outputs.len());
+        let held = here.map(|place| self.hold(context, place, held));
+        if let Some(Err(refusal)) = &held
+            && self.header.replicas.contains(&context.id)
+        {
+            return Err(refusal.clone());
         }
-        let Some(place) = here else {
-            self.conclude(context);
-            return false;
-        };
-        let held = self.hold(context, place, held);
-        self.heard(context, context.id, held)
+        // What the others are sent leaves ahead of what this node notes of itself.
+        let noted = context.outputs.len() - begun;
+        for place in (0..self.header.targets.len()).filter(|place| Some(*place) != here) {
+            self.store(context, number, place);
+        }
+        context.outputs[begun..].rotate_left(noted);
+        if let Some(held) = held {
+            return Ok(self.heard(context, context.id, held));
+        }
+        self.conclude(context);
+        Ok(false)
     }
 
     /// A replica has acknowledged, and says whether durably, unless it refuses. Tells whether all have answered.
@@ -288,14 +300,15 @@ impl Write {
             Err(refusal) => return context.refuse(operation, refusal.message),
         };
         (self.sent, self.method) = (sent, Method::Delete);
+        let here = self.header.place_of(context.id);
+        let here = here.filter(|_| self.acknowledged.contains(&context.id));
+        // What cannot be held is noted, and the write stays: the dot is not to be used twice.
+        if here.is_some_and(|place| self.hold(context, place, held).is_err()) {
+            return;
+        }
         for node in std::mem::take(&mut self.acknowledged) {
-            let Some(place) = self.header.place_of(node) else {
-                continue;
-            };
-            if node == context.id {
-                // What cannot be held is noted, and the write stays.
-                let _ = self.hold(context, place, held.clone());
-            } else {
+            let place = self.header.place_of(node).filter(|_| node != context.id);
+            if let Some(place) = place {
                 self.store(context, NOBODY_WAITS, place);
             }
         }

@@ -60,10 +60,6 @@ impl Storage for Disk {
         self.engine.durability()
     }
 
-    fn is_durable(&self) -> bool {
-        self.engine.is_durable()
-    }
-
     fn is_dirty(&self) -> bool {
         self.engine.is_dirty()
     }

@@ -225,10 +225,6 @@ impl Storage for Lsm {
         self.durability
     }
 
-    fn is_durable(&self) -> bool {
-        self.durability.sync == Sync::Batch
-    }
-
     fn is_dirty(&self) -> bool {
         !self.keys.staged.is_empty()
             || !self.records.staged.is_empty()

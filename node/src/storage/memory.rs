@@ -73,10 +73,6 @@ impl Storage for Memory {
         }
     }
 
-    fn is_durable(&self) -> bool {
-        false
-    }
-
     fn is_dirty(&self) -> bool {
         false
     }

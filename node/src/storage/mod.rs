@@ -51,9 +51,6 @@ pub trait Storage: Send {
     /// How durable it is asked to be.
     fn durability(&self) -> Durability;
 
-    /// Whether what it acknowledges survives a loss of power.
-    fn is_durable(&self) -> bool;
-
     /// Whether something was written that the engine was not given yet.
     fn is_dirty(&self) -> bool;
 

@@ -166,10 +166,6 @@ impl Storage for Model {
         self.durability
     }
 
-    fn is_durable(&self) -> bool {
-        self.durability.sync == Sync::Batch
-    }
-
     fn is_dirty(&self) -> bool {
         !self.staged.keys.is_empty() || !self.staged.records.is_empty()
     }
