@@ -1,13 +1,12 @@
 //! Where versions rest: the seam of storage engines.
 
-mod disk;
 #[cfg(feature = "lsm")]
 mod lsm;
 mod memory;
 mod model;
 
+pub use crate::disk::Disk;
 pub use crate::placed::place;
-pub use disk::Disk;
 pub use model::modelled;
 
 use crate::durability::Durability;

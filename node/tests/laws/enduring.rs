@@ -57,14 +57,15 @@ fn a_killed_writer_has_written_what_it_acknowledged_and_at_most_one_batch_more()
 
 /// The process that is killed: goes on from what the folder has, and says which batches are durable.
 fn write_for_ever(folder: &Path) {
-    let mut engine = open(folder, json!({})).unwrap();
+    let mut engine = open(folder, json!({})).expect("the folder opens");
     let done = engine.record(DONE).map_or(0, |done| {
-        String::from_utf8_lossy(&done).parse::<usize>().unwrap()
+        let done = String::from_utf8_lossy(&done);
+        done.parse::<usize>().expect("it is a number")
     });
     let mut state = state(done);
     for number in done..MOST_BATCHES {
         batch(&mut *engine, &mut state, number);
-        engine.sync().unwrap();
+        engine.sync().expect("the disk works");
         // Whoever started it has gone if it cannot be told.
         let mut out = std::io::stdout().lock();
         if writeln!(out, "\n{SAYS}{number}")
@@ -89,15 +90,16 @@ fn batch(engine: &mut dyn Storage, state: &mut State, number: usize) {
         write.to(engine, state, number);
     }
     let done = Bytes::from((number + 1).to_string());
-    engine.write_record(DONE, Some(done.clone())).unwrap();
+    let written = engine.write_record(DONE, Some(done.clone()));
+    assert_eq!(written, Ok(()));
     state.records.insert(Bytes::from_static(DONE), done);
 }
 
 /// What is held after so many batches.
 fn state(batches: usize) -> State {
-    let memory = find("storage", storage::ENTRIES, "memory").unwrap();
+    let memory = find("storage", storage::ENTRIES, "memory").expect("memory opens");
     let options = serde_json::Map::new();
-    let mut memory = (memory.build)(&options, NodeId::node(1), None).unwrap();
+    let mut memory = (memory.build)(&options, NodeId::node(1), None).expect("memory opens");
     let mut state = State::default();
     for number in 0..batches {
         batch(&mut *memory, &mut state, number);
@@ -180,18 +182,19 @@ fn a_full_disk_takes_nothing_but_removals() {
 
 /// The engine of n1 in a folder.
 fn open(folder: &Path, options: Value) -> Result<Box<dyn Storage>, String> {
-    let lsm = find("storage", storage::ENTRIES, "lsm").unwrap();
-    let options = options.as_object().cloned().unwrap();
+    let lsm = find("storage", storage::ENTRIES, "lsm").expect("it is listed");
+    let options = options.as_object().cloned().expect("a table");
     let built = (lsm.build)(&options, NodeId::node(1), Some(folder));
     built.map_err(|error| error.to_string())
 }
 
 /// Does something to a keyspace behind the engine's back.
 fn raw(folder: &Path, keyspace: &str, work: impl FnOnce(fjall::Keyspace)) {
-    let database = Database::builder(folder).open().unwrap();
+    let database = Database::builder(folder).open().expect("it opens");
     let options = KeyspaceCreateOptions::default;
-    work(database.keyspace(keyspace, options).unwrap());
-    database.persist(PersistMode::SyncAll).unwrap();
+    work(database.keyspace(keyspace, options).expect("it opens"));
+    let synced = database.persist(PersistMode::SyncAll);
+    synced.expect("the disk works");
 }
 
 const NAME: &str =

@@ -1,8 +1,8 @@
 //! The disk under an engine: while it is full, the engine is asked for nothing that needs room.
 
-use super::{Damage, Failed, Full, Kept, Storage};
 use crate::conditions::Shared;
 use crate::durability::Durability;
+use crate::storage::{Damage, Failed, Full, Kept, Storage};
 use crate::versioning::Versions;
 use bytes::Bytes;
 use std::ops::RangeInclusive;
