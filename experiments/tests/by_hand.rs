@@ -102,6 +102,21 @@ fn a_fault_is_refused_as_in_a_plan_and_the_cluster_stays_up() {
         ("loss = 1", "soon", &["\"soon\" is no length of time"]),
         ("crash = \"n9\"", "", &["crash is \"n9\"", "n1 to n3"]),
         (
+            "power_loss = \"n2\"",
+            "",
+            &["power_loss cannot be done to a process", "crash"],
+        ),
+        (
+            "crash = \"any\", every = \"1s\"",
+            "",
+            &["every is given", "once"],
+        ),
+        (
+            "pause = \"n2\", whenever = 3",
+            "",
+            &["unknown key \"whenever\"", "pause takes"],
+        ),
+        (
             "loss = 1 }\nb = { c = 1",
             "",
             &["cannot be read", "unknown field"],
@@ -118,11 +133,20 @@ fn a_fault_is_refused_as_in_a_plan_and_the_cluster_stays_up() {
         up.fault("crash = \"n2\"", "", "").as_deref(),
         Ok("n2 crashes")
     );
+    assert_eq!(
+        up.fault("pause = \"n1\"", "10s", "").as_deref(),
+        Ok("n1 pauses")
+    );
+    assert_eq!(
+        up.fault("clock = { node = \"any\", offset = \"-1s\" }", "10s", "")
+            .as_deref(),
+        Ok("a node has a wrong clock")
+    );
     let error = up
         .fault("crash = \"n2\"", "", "again")
         .expect_err("it is down");
     assert!(error.contains("n2, which is down already"), "{error}");
-    up.until("the first fault is over", |status| status.faults.len() == 1);
+    up.until("the first fault is over", |status| status.faults.len() == 3);
     let status = cluster::status(up.out()).expect("it is up");
     assert_eq!(status.nodes[1].pid, None);
     cluster::heal(up.out()).expect("it heals");
@@ -134,7 +158,13 @@ fn a_fault_is_refused_as_in_a_plan_and_the_cluster_stays_up() {
     let names: Vec<_> = (metrics["faults"].as_array().into_iter().flatten())
         .map(|fault| fault["name"].as_str().unwrap_or_default())
         .collect();
-    assert_eq!(names, ["loss-2", "n2 crashes"]);
+    let expected = [
+        "loss-2",
+        "n2 crashes",
+        "n1 pauses",
+        "a node has a wrong clock",
+    ];
+    assert_eq!(names, expected);
     assert_eq!(metrics["faults"][1]["machines"], 1);
 }
 

@@ -437,4 +437,4 @@ const GOLDEN_PLAN: &[&str] = &[
     "fault=[{ at = '2s', for = '3s', partition = { isolate = 'n3' } }, \
      { at = '3s', crash = 'n1', restart_after = '2s' }]",
 ];
-const GOLDEN: u64 = 0x73e5_1b66_b451_628b;
+const GOLDEN: u64 = 0x4d6b_a162_b1ae_f14f;

@@ -181,6 +181,66 @@ fn a_full_disk_takes_nothing_and_says_so() {
 }
 
 #[test]
+fn a_slow_disk_holds_back_what_waits_for_it() {
+    let fault = "fault=[{ at = '2s', for = '1s', slow_sync = { node = 'n2', by = '40ms' } }]";
+    let events = events(&[fault, "storage.kind=model"]);
+    let mut taken = BTreeMap::new();
+    let mut took = Vec::new();
+    for event in &events {
+        match event {
+            Event::Received {
+                at,
+                operation,
+                to: N2,
+                method: Method::Store,
+                ..
+            } => {
+                taken.insert(*operation, *at);
+            }
+            Event::Sent {
+                at,
+                operation,
+                from: N2,
+                method: Method::StoreReply,
+                ..
+            } => {
+                let since = taken.remove(operation).unwrap();
+                took.push((since, *at - since));
+            }
+            _ => {}
+        }
+    }
+    let among = |from, until| {
+        let (from, until) = (ms(from), ms(until));
+        let among = took.iter().filter(move |(at, _)| from < *at && *at < until);
+        among.map(|(_, took)| *took).collect::<Vec<_>>()
+    };
+    let (before, slow, after) = (
+        among(1_000, 2_000),
+        among(2_000, 2_950),
+        among(3_100, 4_000),
+    );
+    assert!(before.len() > 20 && slow.len() > 20 && after.len() > 20);
+    assert!(
+        before
+            .iter()
+            .chain(&after)
+            .all(|took| *took == Duration::ZERO)
+    );
+    // Who comes while a sync is under way waits for it as well, from the next batch on.
+    assert!(slow.iter().all(|took| *took >= ms(40)), "{slow:?}");
+}
+
+#[test]
+fn a_process_cannot_lose_power() {
+    let set = "fault=[{ at = '2s', power_loss = 'n2' }]".to_owned();
+    let error = load("quickstart", "real", &[set]).unwrap_err().to_string();
+    for part in ["fault[0].power_loss", "sim", "crash", "wipe"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
 fn every_fault_ends_when_the_plan_heals() {
     let fault = "fault=[{ at = '1s', pause = 'n1' }, { at = '1s', crash = 'n2' }, { at = '1s', disk_full = 'n3' }, \
                  { at = '1s', clock = { node = 'n3', drift = 0.5 } }, { at = '1s', slow_sync = { node = 'n3', by = '5ms' } }]";
@@ -280,12 +340,13 @@ fn who_is_struck_is_drawn_anew_of_those_who_are_not_struck_yet() {
         }
         assert_eq!(struck.into_iter().collect::<Vec<_>>(), nodes, "{whom}");
         let largest = *sizes.last().unwrap();
-        let expected = match whom {
-            "any" => 1,
-            "any-two" | "minority" => 2,
-            _ => 5,
+        let is_so = match whom {
+            "any" => largest == 1,
+            "any-two" | "minority" => largest == 2,
+            "all" => largest == 5,
+            _ => largest >= 2,
         };
-        assert_eq!(largest, expected, "{whom}: {sizes:?}");
+        assert!(is_so, "{whom}: {sizes:?}");
         assert_eq!(strikes, drawn(whom), "{whom}: the same seed draws the same");
     }
     let seed = |seed: &str| {
@@ -340,6 +401,19 @@ fn a_plan_that_is_stretched_draws_the_same() {
     };
     assert_eq!(nodes(&plain), nodes(&stretched));
     assert_eq!(stretched[1].span.from, ms(3_300));
+}
+
+#[test]
+fn spares_run_and_hold_nothing() {
+    let events = events(&[
+        "fault=[]",
+        "cluster={ nodes = 5, gateways = 1, spares = 2 }",
+    ]);
+    for spare in [6, 7].map(NodeId::node) {
+        assert_eq!(changes(&events, spare), [(0, MachineChange::Started)]);
+        assert_eq!(stored(&events, spare).count(), 0);
+    }
+    assert!(stored(&events, N2).count() > 20);
 }
 
 /// What a node has last said that it holds of each key, before a time.

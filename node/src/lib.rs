@@ -8,7 +8,7 @@ mod context_check;
 pub mod coordinator;
 mod dated_set;
 pub mod deletion;
-mod disk;
+pub mod disk;
 pub mod dot_set;
 pub mod durability;
 pub mod forest;

@@ -80,6 +80,7 @@ fn every_strategy_is_a_kind_in_a_plan() {
     for (seam, rows) in seams().into_iter().filter(|(seam, _)| *seam != "back-end") {
         let set = |name: &str| match seam {
             "network, fault" => format!("network=[{{ {name} = {{}} }}]"),
+            "fault of machines" => format!("fault=[{{ {name} = {{}} }}]"),
             "repair" => format!("repair=[{{ kind = '{name}' }}]"),
             _ => format!("{seam}={{ kind = '{name}' }}"),
         };

@@ -8,8 +8,8 @@ mod outbox;
 mod queue;
 
 use crate::conditions::Shared;
+use crate::disk::Disk;
 use crate::replica::{self, Config, ConfigError, Replica};
-use crate::storage::Disk;
 use crate::storage::Failed;
 use door::{Reception, grpc, peer::Peers};
 use driver::Driver;

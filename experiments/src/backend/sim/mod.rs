@@ -5,6 +5,7 @@ mod fault;
 mod happening;
 mod lanes;
 mod machine;
+mod post;
 mod queue;
 mod world;
 

@@ -49,7 +49,7 @@ pub enum Harm {
     Clock(ClockFault),
     /// Whose syncs take longer, and by how much.
     SlowSync(SlowSync),
-    /// Whose disk takes nothing more: what is to be stored there is refused.
+    /// Whose disk takes nothing more. What is to be stored there is refused.
     DiskFull(Whom),
 }
 
