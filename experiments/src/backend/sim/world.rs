@@ -353,11 +353,13 @@ impl<'a> World<'a> {
 
     pub(super) fn arm(&mut self, node: usize, due: Option<Duration>) {
         let machine = &mut self.machines[node];
-        let Some(due) = due else { return };
+        // What is overdue, as all is at the start of a life, is due now.
+        let Some(due) = due.map(|due| due.max(self.now)) else {
+            return;
+        };
         if machine.alarm.is_none_or(|alarm| due < alarm) {
             machine.alarm = Some(due);
-            self.queue
-                .push(due.max(self.now), Happening::Alarm { node });
+            self.queue.push(due, Happening::Alarm { node });
         }
     }
 
