@@ -30,9 +30,12 @@ pub struct Beside {
     pub bins: Vec<Compared>,
 }
 
-/// Compares, if the plan is of the model's shape: gateways coordinate, nothing repairs, nothing fails.
+/// Compares, if the plan is of the model's shape: gateways coordinate, reads ask all replicas, nothing repairs, nothing
+/// fails.
 pub fn compare(plan: &Plan, figures: &Figures) -> anyhow::Result<Option<PredictionRecord>> {
+    let option = |name: &str| plan.replication.options.get(name);
     let is_of_the_model = plan.workload.kind == "visibility-probe"
+        && option("read_set").and_then(Value::as_str) == Some("all")
         && plan.cluster.gateways > 0
         && plan.repair.is_empty()
         && plan.fault.is_empty();
@@ -40,7 +43,7 @@ pub fn compare(plan: &Plan, figures: &Figures) -> anyhow::Result<Option<Predicti
         return Ok(None);
     }
     let quorum = |name: &str| {
-        let value = plan.replication.options.get(name).and_then(Value::as_u64);
+        let value = option(name).and_then(Value::as_u64);
         value.and_then(|value| usize::try_from(value).ok())
     };
     let (Some(n), Some(r), Some(w)) = (quorum("n"), quorum("r"), quorum("w")) else {

@@ -19,19 +19,22 @@ use tidemark_proto::wire::{self, StoredVersion, sweep::Body};
 /// "once the transfer succeeds, [the node] may delete the object from its local store".
 #[test]
 fn a_hint_is_kept_apart_answered_delivered_and_forgotten() {
-    let mut cluster = cluster(SHAPE, &[("hint", json!({}))]);
-    let written = written(&mut cluster, "x");
-    hint(&mut cluster, "x", &written);
-    assert_eq!(cluster.held(KEEPER, "x"), vec![], "it is not its own");
+    let mut cluster = cluster(Shape { n: 2, ..SHAPE }, &[("hint", json!({}))]);
+    let is_of_others = |key: &String| !cluster.replicas(key, 2).contains(&KEEPER);
+    let key = ('a'..='z').map(String::from).find(is_of_others);
+    let key = key.expect("the keeper is no replica of some key");
+    let written = written(&mut cluster, &key);
+    hint(&mut cluster, &key, &written);
+    assert_eq!(cluster.held(KEEPER, &key), vec![], "it is not its own");
     assert_eq!(
-        answer_of(&mut cluster, KEEPER, "x"),
+        answer_of(&mut cluster, KEEPER, &key),
         written,
         "but it answers with it"
     );
     let said = run(&mut cluster, SECOND);
     assert_eq!(chores(&said.notes), [Chore::HintDelivered]);
-    assert_eq!(cluster.held(TARGET, "x"), written);
-    assert_eq!(answer_of(&mut cluster, KEEPER, "x"), vec![]);
+    assert_eq!(cluster.held(TARGET, &key), written);
+    assert_eq!(answer_of(&mut cluster, KEEPER, &key), vec![]);
 }
 
 /// Without a strategy that would deliver it, a fallback's hint is its own version: Dynamo without §4.6.

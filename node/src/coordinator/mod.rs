@@ -7,9 +7,11 @@ mod admission;
 mod answer;
 mod counters;
 mod flights;
+mod header;
 mod latencies;
 mod quorums;
 mod read;
+mod route;
 mod votes;
 mod write;
 
@@ -21,10 +23,12 @@ use crate::view::{Belief, View};
 use bytes::Bytes;
 use counters::Counters;
 use flights::{Due, Flights};
+use header::{Header, Requester};
 use latencies::Latencies;
 pub use quorums::Quorums;
 use quorums::{FailedWrite, Place, ReadSet, Reading, SpeculateAfter, Writing};
 use read::{Read, Then, Told};
+pub use route::{Route, Routing, Target, Targets};
 use smallvec::SmallVec;
 use std::time::Duration;
 use tidemark_proto::id::{NodeId, OperationId, Role};
@@ -44,59 +48,12 @@ pub struct Coordinator {
     named: u64,
 }
 
-/// Says where requests for a key go that has so many replicas.
-pub type Routing = fn(&View, &[u8], usize) -> Route;
-
-/// Where requests for a key go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The key's own replicas: the first N of its preference list, up or not.
-    pub replicas: PreferenceList,
-    /// Who is asked, most preferred first.
-    pub targets: Targets,
-}
-
-/// The nodes that a request goes to.
-pub type Targets = SmallVec<[Target; 5]>;
-
-/// A node that a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The node.
-    pub node: NodeId,
-    /// The replica in whose place it is asked; none: it is a replica itself.
-    pub stands_for: Option<NodeId>,
-}
-
-/// Who waits for the reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Requester {
-    /// A client of this node.
-    Client(Ticket),
-    /// A node that forwarded its client's request under this number.
-    Peer(NodeId, u64),
-}
-
 /// A request in flight.
 enum Flight {
     Read(Read),
     Write(Write),
     /// Handed to another coordinator.
     Forwarded(Ticket),
-}
-
-/// What all requests in flight have in common.
-#[derive(Clone)]
-struct Header {
-    operation: OperationId,
-    key: Bytes,
-    /// The key's own replicas.
-    replicas: PreferenceList,
-    /// Who is asked.
-    targets: Targets,
-    deadline: Duration,
-    /// Whoever still waits for the reply; none once it has left.
-    requester: Option<Requester>,
 }
 
 impl Coordinator {
@@ -497,122 +454,6 @@ impl Replication for Coordinator {
 
     fn in_flight(&self) -> usize {
         self.flights.len()
-    }
-}
-
-impl Route {
-    /// To the first N of a preference list, and to nobody else.
-    #[must_use]
-    pub fn to_all(replicas: PreferenceList) -> Self {
-        Self {
-            targets: replicas.iter().copied().map(Target::replica).collect(),
-            replicas,
-        }
-    }
-}
-
-impl Target {
-    /// A replica that is asked for itself.
-    #[must_use]
-    pub fn replica(node: NodeId) -> Self {
-        Self {
-            node,
-            stands_for: None,
-        }
-    }
-}
-
-impl Requester {
-    fn answer(self, context: &mut Context<'_>, operation: OperationId, reply: Reply) {
-        match self {
-            Self::Client(ticket) => context.reply(ticket, reply),
-            Self::Peer(node, request) => {
-                let reply = wire::ForwardReply {
-                    request,
-                    operation: operation.bits(),
-                    result: Some(reply.into()),
-                };
-                context.send(node, Message::ForwardReply(Box::new(reply)));
-            }
-        }
-    }
-}
-
-impl Header {
-    /// The place among the targets of a node that is asked.
-    fn place_of(&self, node: NodeId) -> Option<usize> {
-        self.targets.iter().position(|target| target.node == node)
-    }
-
-    /// Whether enough nodes are up to be asked at all.
-    fn check_reach(&self, need: Votes) -> Result<(), Refusal> {
-        let (can, n) = (self.reach_without(&[]), self.replicas.len());
-        let message = if can.all < need.all {
-            format!(
-                "{} nodes are up that may answer, {} needed",
-                can.all, need.all
-            )
-        } else if can.primary < need.primary {
-            let (can, need) = (can.primary, need.primary);
-            format!("{can} of the key's own {n} replicas are up, {need} needed")
-        } else {
-            return Ok(());
-        };
-        Err(Refusal::new(Code::FailedPrecondition, message))
-    }
-
-    /// How long more is waited for than is needed: never so long that nothing is left of its time.
-    fn patience(&self, context: &Context<'_>, time: Duration) -> Duration {
-        time.min(self.deadline.saturating_sub(context.now.elapsed) / 2)
-    }
-
-    /// What it comes to if all answer but these.
-    fn reach_without(&self, unable: &[NodeId]) -> Votes {
-        let can = |target: &&Target| !unable.contains(&target.node);
-        self.targets.iter().filter(can).copied().collect()
-    }
-
-    /// Refuses whoever still waits, since too few of the replicas answered in time.
-    fn refuse_overdue(&mut self, context: &mut Context<'_>, heard: Votes, need: Votes, verb: &str) {
-        let (n, all) = (self.targets.len(), heard.all);
-        let mut message = format!("{all} of {n} replicas {verb} in time, {} needed", need.all);
-        for (heard, need, who) in [
-            (heard.primary, need.primary, "of the key's own"),
-            (heard.durable, need.durable, "durably"),
-        ] {
-            if heard < need {
-                message += &format!("; {heard} {who}, {need} needed");
-            }
-        }
-        self.refuse(context, Refusal::new(Code::DeadlineExceeded, message));
-    }
-
-    /// Refuses whoever still waits, since so many replicas cannot do it that too few are left.
-    fn refuse_unable(
-        &mut self,
-        context: &mut Context<'_>,
-        Refusal { code, message }: Refusal,
-        heard: Votes,
-        need: Votes,
-        verb: &str,
-    ) {
-        let (n, heard, needed) = (self.targets.len(), heard.all, need.all);
-        let message = format!("{message}; {heard} of {n} replicas {verb}, {needed} needed");
-        self.refuse(context, Refusal::new(code, message));
-    }
-
-    fn refuse(&mut self, context: &mut Context<'_>, refusal: Refusal) {
-        if let Some(requester) = self.requester.take() {
-            requester.answer(context, self.operation, Reply::Refused(refusal));
-        }
-    }
-
-    /// Who is asked now and was not before takes the place of a target that went down. Tells its place.
-    fn replace(&mut self, down: NodeId, route: &Route) -> Option<usize> {
-        let place = self.place_of(down)?;
-        let is_new = |target: &&Target| self.place_of(target.node).is_none();
-        self.targets[place] = *route.targets.iter().find(is_new)?;
-        Some(place)
     }
 }
 

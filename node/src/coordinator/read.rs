@@ -4,9 +4,10 @@
 //! Cassandra; not-founds that do not count are Riak's.
 
 use super::answer::answer;
+use super::header::Header;
 use super::quorums::{Quorums, ReadSet, Reading, Writing};
+use super::route::{Route, Target};
 use super::votes::Votes;
-use super::{Header, Route, Target};
 use crate::context::{Context, digest};
 use crate::repair::FinishedRead;
 use crate::request::{Refusal, Reply};

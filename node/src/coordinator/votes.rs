@@ -1,6 +1,6 @@
 //! Counting answers: how many have come, or must.
 
-use super::Target;
+use super::route::Target;
 
 /// How many answers, of all who were asked, of the key's own replicas, and of those who have synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,11 +2,13 @@
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.5, §4.6.
 
+use super::NOBODY_WAITS;
 use super::answer::answer;
 use super::counters::Counters;
+use super::header::Header;
 use super::quorums::Writing;
+use super::route::Route;
 use super::votes::Votes;
-use super::{Header, NOBODY_WAITS, Route};
 use crate::context::Context;
 use crate::request::{Answer, Code, Refusal, Reply, Siblings};
 use crate::versioning::{Stamp, Updated, Versions, Write as Stamped};

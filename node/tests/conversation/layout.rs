@@ -66,6 +66,12 @@ impl Layout {
         let Shape {
             nodes, gateways, ..
         } = self.shape;
+        // Those that need no folder.
+        let storages = storage::ENTRIES.iter().filter(|entry| {
+            let options = options(entry, self.shape);
+            (entry.build)(&options, NodeId::node(1), None).is_ok()
+        });
+        let storages: Vec<_> = storages.collect();
         let repairs = repair::ENTRIES
             .iter()
             .zip(&self.repairs)
@@ -80,7 +86,7 @@ impl Layout {
             replication: replicating,
             repair: repairs.map(|(entry, _)| self.repair(entry)).collect(),
             deletion: choice(self.deletion.get(deletion::ENTRIES), self.shape),
-            storage: choice(self.storage.get(storage::ENTRIES), self.shape),
+            storage: choice(self.storage.get(&storages), self.shape),
             limits: Limits {
                 // Enough for all keys, or for one: then the counters of coordinators outside begin anew all the time.
                 counters: 1 + u32::from(self.seed.is_multiple_of(2)),
