@@ -547,13 +547,21 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
                 Some(replica) => context.stand_in(replica, key, versions, operation),
                 None => context.hold(key, versions, operation, Method::Store),
             };
-            acknowledge(context, from, store.request, operation, held);
+            let durable = store.durable && context.is_durable();
+            acknowledge(
+                context,
+                from,
+                store.request,
+                operation,
+                held.map(|()| durable),
+            );
             Left::Nothing
         }
         Message::Repair(repair) => {
             if context.versioning.accepts_versions(&repair.versions) {
                 // A refusal is noted, and whoever waits is told.
                 let held = context.hold(&repair.key, &repair.versions, operation, Method::Repair);
+                let held = held.map(|()| false);
                 acknowledge(context, from, repair.request, operation, held);
             } else {
                 context.refuse(operation, MALFORMED);
@@ -607,19 +615,19 @@ fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
     }
 }
 
-/// Tells who waits for it that versions are held and whether durably, or why they are not.
+/// Tells who waits for it that versions are held, and whether durably if that was asked for; or why they are not.
 fn acknowledge(
     context: &mut Context<'_>,
     to: NodeId,
     request: u64,
     operation: OperationId,
-    held: Result<(), Refusal>,
+    held: Result<bool, Refusal>,
 ) {
     if request != 0 {
         let reply = wire::StoreReply {
             request,
             operation: operation.bits(),
-            durable: held.is_ok() && context.is_durable(),
+            durable: held.as_ref().is_ok_and(|durable| *durable),
             refusal: held.err().map(Into::into),
         };
         context.send(to, Message::StoreReply(reply));

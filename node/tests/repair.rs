@@ -345,6 +345,7 @@ fn hint(cluster: &mut Cluster, key: &str, versions: &[StoredVersion]) -> Vec<Out
         versions: versions.to_vec(),
         operation: versions[0].operation,
         hint_for: Some(TARGET.bits().into()),
+        durable: false,
     };
     let outputs = cluster.handle(KEEPER, Input::Message(WRITER, Message::Store(store)));
     cluster.bag.clear();

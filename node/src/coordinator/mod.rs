@@ -16,7 +16,6 @@ mod votes;
 mod write;
 
 use crate::context::Context;
-use crate::partitioner::PreferenceList;
 use crate::replication::Replication;
 use crate::request::{Call, Code, ReadNeeds, Refusal, Reply, Request, Siblings, Ticket};
 use crate::view::{Belief, View};
@@ -29,7 +28,6 @@ pub use quorums::Quorums;
 use quorums::{FailedWrite, Place, ReadSet, Reading, SpeculateAfter, Writing};
 use read::{Read, Then, Told};
 pub use route::{Route, Routing, Target, Targets};
-use smallvec::SmallVec;
 use std::time::Duration;
 use tidemark_proto::id::{NodeId, OperationId, Role};
 use tidemark_proto::message::Message;

@@ -411,6 +411,7 @@ impl Read {
                         versions: merged.clone(),
                         operation: operation.bits(),
                         hint_for: Some(replica.bits().into()),
+                        durable: false,
                     };
                     context.send(node, Message::Store(store));
                 }

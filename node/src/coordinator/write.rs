@@ -339,6 +339,7 @@ impl Write {
             versions: self.sent.clone(),
             operation: self.header.operation.bits(),
             hint_for: target.stands_for.map(|replica| replica.bits().into()),
+            durable: self.writing.need.durable > 0,
         };
         context.send(target.node, Message::Store(store));
     }

@@ -86,7 +86,7 @@ impl Layout {
             replication: replicating,
             repair: repairs.map(|(entry, _)| self.repair(entry)).collect(),
             deletion: choice(self.deletion.get(deletion::ENTRIES), self.shape),
-            storage: choice(self.storage.get(&storages), self.shape),
+            storage: choice(*self.storage.get(&storages), self.shape),
             limits: Limits {
                 // Enough for all keys, or for one: then the counters of coordinators outside begin anew all the time.
                 counters: 1 + u32::from(self.seed.is_multiple_of(2)),

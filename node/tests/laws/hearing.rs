@@ -154,6 +154,7 @@ fn message() -> impl Strategy<Value = Message> {
                     versions,
                     operation,
                     hint_for: None,
+                    durable: request % 2 == 1,
                 }),
                 1 => Message::StoreReply(wire::StoreReply {
                     request,
