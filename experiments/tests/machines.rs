@@ -433,11 +433,10 @@ fn inventory(events: &[Event], node: NodeId) -> BTreeMap<Vec<u8>, Stored> {
 }
 
 fn stored(events: &[Event], node: NodeId) -> impl Iterator<Item = &Stored> {
-    let of = move |event| match event {
-        &Event::Stored(ref stored) if stored.node == node => Some(&**stored),
+    events.iter().filter_map(move |event| match event {
+        Event::Stored(stored) if stored.node == node => Some(&**stored),
         _ => None,
-    };
-    events.iter().filter_map(of)
+    })
 }
 
 /// Only what is held, not since when.

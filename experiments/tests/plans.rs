@@ -159,7 +159,10 @@ fn what_cannot_be_is_refused_with_its_path_its_value_and_the_choices() {
         (&["cluster.gatways=1"], &["cluster.gatways", "gateways"]),
         (&["limits.valu=1"], &["limits.valu", "value_bytes"]),
         (&["sim.servce=1"], &["sim.servce", "service"]),
-        (&["replication.q=2"], &["replication.q", "n, node_confirms, not_found_ok"]),
+        (
+            &["replication.q=2"],
+            &["replication.q", "n, node_confirms, not_found_ok"],
+        ),
         (&["workload.kees=3"], &["workload.kees", "keys"]),
         (&["extends=strict"], &["extends"]),
         (

@@ -58,8 +58,9 @@ fn nobody_imports_against_the_arrows() {
 #[test]
 fn every_strategy_is_in_its_list_under_its_files_name() {
     let seams = seams();
-    let listed: Vec<_> = seams
-        .iter()
+    // Machine faults are one enum, not a file each.
+    let listed: Vec<_> = (seams.iter())
+        .filter(|(seam, _)| *seam != "fault of machines")
         .map(|(seam, rows)| (*seam, rows.iter().map(|(name, ..)| *name).collect()))
         .collect();
     report(rules::lists(&sources(), &listed));

@@ -318,6 +318,7 @@ impl Cluster {
             let address = process.address()?;
             let member = self.member(id)?;
             member.life += 1;
+            member.is_paused = false;
             let (life, conditions) = (member.life, member.conditions);
             // Storage in memory leaves nothing there.
             let is_kept = self.data(id).exists();

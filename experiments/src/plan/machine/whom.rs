@@ -75,12 +75,12 @@ impl Whom {
             Lot::All => all.len(),
             // Every set but the empty one is as likely as any other.
             Lot::Some => {
-                let mut some = Vec::new();
-                while some.is_empty() && !free.is_empty() {
-                    some = free.clone();
-                    some.retain(|_| below(2, chance) == 1);
-                }
-                return some;
+                let mut draws = (0..MOST_DRAWS).map(|_| {
+                    let some = free.iter().filter(|_| below(2, chance) == 1);
+                    some.copied().collect::<Vec<_>>()
+                });
+                let some = draws.find(|some| !some.is_empty());
+                return some.unwrap_or(free);
             }
         };
         let count = count.min(free.len());
@@ -113,3 +113,6 @@ impl Whom {
         }
     }
 }
+
+/// How often an empty set is drawn again; after so many, all are struck.
+const MOST_DRAWS: usize = 64;
