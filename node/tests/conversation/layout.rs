@@ -11,13 +11,14 @@ use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, Promise};
 
-/// The parts that strategies are drawn for; versioning and replication are gone through.
+/// The parts that strategies are drawn for; versioning is gone through.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) shape: Shape,
     seed: u64,
     partitioner: Index,
     membership: Index,
+    replication: Index,
     storage: Index,
     deletion: Index,
     repairs: Vec<bool>,
@@ -30,10 +31,9 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn configs(&self) -> impl Iterator<Item = Config> + '_ {
-        versioning::ENTRIES.iter().flat_map(move |versioning| {
-            let configs = replication::ENTRIES.iter();
-            configs.map(move |replication| self.config(versioning, replication))
-        })
+        let replication = self.replication.get(replication::ENTRIES);
+        let configs = versioning::ENTRIES.iter();
+        configs.map(move |versioning| self.config(versioning, replication))
     }
 
     fn config(
@@ -156,7 +156,7 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
     (
         shape,
         any::<u64>(),
-        any::<[Index; 5]>(),
+        any::<[Index; 6]>(),
         repairs,
         coordinator,
         mode,
@@ -165,7 +165,14 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
             |(
                 shape,
                 seed,
-                [partitioner, membership, storage, deletion, more],
+                [
+                    partitioner,
+                    membership,
+                    replication,
+                    storage,
+                    deletion,
+                    more,
+                ],
                 repairs,
                 coordinator,
                 mode,
@@ -175,6 +182,7 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
                     seed,
                     partitioner,
                     membership,
+                    replication,
                     storage,
                     deletion,
                     repairs,
