@@ -315,15 +315,38 @@ mod tests {
     /// Otherwise an engine that never syncs would delay every reply to the end of its batch.
     #[test]
     fn nothing_waits_where_nothing_is_to_be_synced() {
-        let mut driver = driver(json!({ "kind": "memory" }));
-        let (reply, _caller) = oneshot::channel();
-        driver.waiting.insert(Ticket(1), reply);
+        for storage in [
+            json!({ "kind": "memory" }),
+            json!({ "kind": "model", "sync": "off" }),
+        ] {
+            let mut driver = driver(storage);
+            let (reply, _caller) = oneshot::channel();
+            driver.waiting.insert(Ticket(1), reply);
+            driver.input(Input::Request(Ticket(1), put()));
+            let deliveries = delivered(&driver);
+            assert!(matches!(
+                deliveries[..],
+                [_, Delivery::Reply(_, Reply::Written(_))]
+            ));
+        }
+    }
+
+    /// Otherwise what the kernel has would wait for the disk until the next write, or the disk for every batch.
+    #[test]
+    fn the_disk_is_given_what_the_kernel_has_once_an_interval() {
+        let interval = json!({ "kind": "model", "sync": "interval", "interval": "1s" });
+        let mut driver = driver(interval);
         driver.input(Input::Request(Ticket(1), put()));
-        let deliveries = delivered(&driver);
-        assert!(matches!(
-            deliveries[..],
-            [_, Delivery::Reply(_, Reply::Written(_))]
-        ));
+        let replica = &mut driver.replica;
+        assert!(replica.holds_back(), "the kernel does not have it yet");
+        let due = [0, 0, 999, 1_000, 1_000, 5_000].map(|now| {
+            let now = Duration::from_millis(now);
+            let due = replica.due(now);
+            replica.end_batch(now).unwrap();
+            due
+        });
+        use Due::{Commit, Nothing, Sync};
+        assert_eq!(due, [Commit, Nothing, Nothing, Sync, Nothing, Nothing]);
     }
 
     /// Otherwise a client would wait for ever for a node whose driver has died.
