@@ -17,11 +17,13 @@ pub mod membership;
 pub mod merkle;
 mod object;
 pub mod partitioner;
+pub mod phi;
 pub mod placed;
 pub mod repair;
 pub mod replica;
 pub mod replication;
 pub mod request;
+pub mod rumour;
 pub mod sealed;
 #[cfg(feature = "server")]
 pub mod server;

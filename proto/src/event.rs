@@ -290,12 +290,14 @@ pub struct Upkeep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chore {
-    /// It believes from now on that the peer is up.
+    /// It believes from now on that the peer is up; whoever watches for it says so of everybody when its life begins.
     BelievesUp,
     /// It suspects from now on that the peer is down.
     Suspects,
     /// It believes from now on that the peer is down.
     BelievesDown,
+    /// The peer did not answer its probe in time.
+    ProbeFailed,
     /// It keeps a write of the key in the peer's place. Of this and of what becomes of hints, the count is that of all
     /// hints that it keeps then.
     HintKept,
@@ -323,10 +325,11 @@ pub enum Chore {
 
 impl Chore {
     /// Every chore.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BelievesUp,
         Self::Suspects,
         Self::BelievesDown,
+        Self::ProbeFailed,
         Self::HintKept,
         Self::HintDelivered,
         Self::HintExpired,
@@ -346,6 +349,7 @@ impl Chore {
             Self::BelievesUp
             | Self::Suspects
             | Self::BelievesDown
+            | Self::ProbeFailed
             | Self::Swept
             | Self::SweepSent
             | Self::HandedOver

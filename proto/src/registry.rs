@@ -59,6 +59,8 @@ pub enum Promise {
     Converges,
     /// What was synced survives a crash of the process.
     SurvivesCrash,
+    /// A node that stays down is believed to be down by all others, and one that is up to be up, once messages arrive.
+    DetectsCrashes,
 }
 
 impl Promise {
@@ -95,6 +97,9 @@ impl Promise {
                 "replicas are equal once all are up for a while and nobody writes; then no key is sent"
             }
             Self::SurvivesCrash => "what was synced survives a crash of the process",
+            Self::DetectsCrashes => {
+                "once messages arrive, all believe who is down to be down and who is up to be up"
+            }
         }
     }
 }
