@@ -36,6 +36,8 @@ pub struct Figures {
     pub repairs_at_idle: Measured<u64>,
     /// How long after their completion writes were held by the first, second, … of their replicas.
     pub replication_lag: Measured<Vec<Lag>>,
+    /// How well crashes were detected.
+    pub detection: Measured<Detection>,
     /// What no figure above counts, and why.
     pub excluded: Vec<Excluded>,
 }
@@ -416,6 +418,33 @@ pub struct Lag {
     pub of: u64,
     /// Of those that it reached.
     pub ms: Spread,
+}
+
+/// How soon crashes were noticed by those who watched, and how often a node passed for down that was up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// Crashes of nodes that somebody watched.
+    pub crashes: u64,
+    /// Pairs of a crash and one who watched in which it was noticed before the node came back or the run ended, among all.
+    pub detected: Rate,
+    /// From a crash until the first noticed it.
+    pub first_ms: Option<Spread>,
+    /// From a crash until each noticed it.
+    pub each_ms: Option<Spread>,
+    /// From a crash until all had noticed it.
+    pub all_ms: Option<Spread>,
+    /// From a crash until the first probe of the node had failed, where there are probes.
+    pub first_failed_probe_ms: Option<Spread>,
+    /// How often somebody began to believe in the measured time that a node was down which was up.
+    pub false_positives: u64,
+    /// The same by the minute.
+    pub false_positives_per_minute: Option<f64>,
+    /// How long those lasted that ended.
+    pub false_positive_ms: Option<Spread>,
+    /// How often a node was suspected that was up.
+    pub false_suspicions_per_minute: Option<f64>,
+    /// How often a probe failed of a node that was up.
+    pub false_probes_per_minute: Option<f64>,
 }
 
 /// Something that was left out of the figures.

@@ -11,6 +11,7 @@ use crate::metric::arrivals::Arrivals;
 use crate::metric::availability::{Availability, Served, ServedShares};
 use crate::metric::clock_distance::ClockDistance;
 use crate::metric::convergence::Convergence;
+use crate::metric::detection::Detection;
 use crate::metric::exposure::{Exposure, Touches};
 use crate::metric::freshness::{self, PROBABILITIES};
 use crate::metric::lag::Lag;
@@ -108,6 +109,7 @@ pub struct Observation {
     convergence: Convergence,
     repair: Repair,
     lag: Lag,
+    detection: Detection,
     events: u64,
     operations: u64,
     /// Operations of the load that began before the measured time.
@@ -136,6 +138,7 @@ impl Observation {
             convergence: Convergence::default(),
             repair: Repair::default(),
             lag: Lag::default(),
+            detection: Detection::default(),
             events: 0,
             operations: 0,
             early: 0,
@@ -173,6 +176,7 @@ impl Observation {
         self.convergence.observe(&seen);
         self.repair.observe(&seen);
         self.lag.observe(&seen);
+        self.detection.observe(&seen);
     }
 
     /// What it has come to so far.
@@ -227,6 +231,7 @@ impl Observation {
             repairs: self.repair.report(&run),
             repairs_at_idle: self.repair.at_idle(&run, equal_after),
             replication_lag: self.lag.report(&run),
+            detection: self.detection.report(&run),
             excluded: excluded(&[
                 (
                     "reads before any write of their key was complete",
@@ -243,6 +248,7 @@ impl Observation {
         let mut histograms = self.latency.hgrm();
         let mut distributions = self.latency.distributions();
         distributions.push(("t_staleness".to_owned(), self.staleness.t()));
+        distributions.extend(self.detection.distributions());
         let log = hlog::write(whole.from, whole.until - whole.from, &distributions);
         histograms.push((hlog::FILE.to_owned(), log));
         Observed {

@@ -45,6 +45,7 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
     let diverged = convergence.map(|convergence| convergence.diverged_at_end as f64);
     rows.value("keys_diverged_at_end", diverged, keys);
     rows.repairs(figures);
+    rows.detection(figures);
     rows.rows
 }
 
@@ -151,6 +152,33 @@ impl Rows {
         ];
         for (metric, count) in counts {
             self.value(metric, Some(count as f64), figures.whole.operations);
+        }
+    }
+
+    /// Only where somebody watches for crashes.
+    fn detection(&mut self, figures: &Figures) {
+        let Some(detection) = figures.detection.known() else {
+            return;
+        };
+        self.rate("crashes_detected", &detection.detected);
+        let spreads = [
+            ("time_to_detect_first", &detection.first_ms),
+            ("time_to_detect", &detection.each_ms),
+            ("time_to_detect_all", &detection.all_ms),
+            ("time_to_failed_probe", &detection.first_failed_probe_ms),
+            ("false_positive", &detection.false_positive_ms),
+        ];
+        for (metric, spread) in spreads {
+            self.spread(metric, "_ms", spread.as_ref());
+        }
+        let rates = [
+            ("false_positives", detection.false_positives_per_minute),
+            ("false_suspicions", detection.false_suspicions_per_minute),
+            ("false_probes", detection.false_probes_per_minute),
+        ];
+        for (metric, value) in rates {
+            let name = format!("{metric}_per_minute");
+            self.value(&name, value, detection.false_positives);
         }
     }
 

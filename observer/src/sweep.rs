@@ -123,6 +123,14 @@ impl SweepFigures {
         }
     }
 
+    /// Whether any cell has such a figure.
+    #[must_use]
+    pub fn has(&self, metric: &str) -> bool {
+        let cells = 0..self.facts.cells.len();
+        let mut estimates = cells.filter_map(|cell| self.figure(cell, metric));
+        estimates.any(|estimate| estimate.value.is_some())
+    }
+
     /// A figure of a cell.
     #[must_use]
     pub fn figure(&self, cell: usize, metric: &str) -> Option<&Estimate> {
@@ -142,7 +150,7 @@ fn estimate(metric: &Metric, cell: &BTreeMap<u64, Sample>) -> Estimate {
     let mut estimate = told(metric, found.as_ref(), &group);
     let most = match metric.unit {
         Unit::Share => 1.0,
-        Unit::Milliseconds => f64::INFINITY,
+        Unit::Milliseconds | Unit::PerMinute => f64::INFINITY,
     };
     for end in [&mut estimate.low, &mut estimate.high] {
         *end = end.map(|end| end.clamp(0.0, most));

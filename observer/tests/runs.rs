@@ -4,7 +4,7 @@ mod script;
 
 use script::Script;
 use std::time::Duration;
-use tidemark_observer::figures::{Figures, Hints, Measured, Rate};
+use tidemark_observer::figures::{Figures, Hints, Measured, Rate, Spread};
 use tidemark_observer::history::Tables;
 use tidemark_observer::observe::{Observed, RunFacts, observe, observe_files};
 use tidemark_observer::rows::rows;
@@ -648,4 +648,51 @@ fn an_empty_run_has_figures() {
         ),
         (1, 0, None)
     );
+}
+
+/// If this fails, what was believed before a crash counts as its detection, or errors are counted of which there are none.
+#[test]
+fn crashes_are_detected_by_those_who_watched_and_had_not_believed_it_before() {
+    let figures = figures(
+        "
+        started 0
+        did 1 n1 believes-up n2 0
+        did 1 n1 believes-up n3 0
+        did 1 n2 believes-up n3 0
+        did 1 n4 believes-up n3 0
+        did 900 n1 probe-failed n2 0
+        did 900 n1 suspects n2 0
+        did 1000 n1 believes-down n2 0
+        did 1400 n1 believes-up n2 0
+        did 4900 n2 believes-down n3 0     # an error until the crash, and no detection
+        crashed 5000 n3
+        did 6200 n1 probe-failed n3 0
+        did 8000 n1 believes-down n3 0     # n4 never does
+        did 8500 n1 probe-failed n3 0
+        healed 60000
+        did 61000 n1 believes-down n2 0    # after the measured time
+        ended 62000",
+    );
+    let found = figures.detection.known().expect("somebody watches");
+    assert_eq!((found.crashes, share(&found.detected)), (1, (1, 2)));
+    // To three digits, as histograms keep it.
+    let about = |ms: f64| (ms / 10.0).round() * 10.0;
+    let at = |spread: &Option<Spread>| spread.map(|spread| (spread.count, about(spread.max)));
+    assert_eq!(at(&found.first_ms), Some((1, 3_000.0)));
+    assert_eq!(at(&found.each_ms), Some((1, 3_000.0)));
+    assert_eq!(at(&found.all_ms), None);
+    assert_eq!(at(&found.first_failed_probe_ms), Some((1, 1_200.0)));
+    assert_eq!(found.false_positives, 2);
+    assert_eq!(found.false_positives_per_minute, Some(2.0));
+    assert_eq!(at(&found.false_positive_ms), Some((2, 400.0)));
+    assert_eq!(found.false_suspicions_per_minute, Some(1.0));
+    assert_eq!(found.false_probes_per_minute, Some(1.0));
+    let rows = rows(&figures);
+    let row = rows
+        .iter()
+        .find(|row| row.metric == "false_positives_per_minute");
+    assert_eq!(row.and_then(|row| row.value), Some(2.0));
+    let nobody = self::figures(CUT);
+    let reason = nobody.detection.missing();
+    assert_eq!(reason, Some("nobody watches for crashes"));
 }

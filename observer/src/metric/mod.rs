@@ -4,6 +4,7 @@ pub(crate) mod arrivals;
 pub(crate) mod availability;
 pub(crate) mod clock_distance;
 pub(crate) mod convergence;
+pub(crate) mod detection;
 pub(crate) mod exposure;
 pub(crate) mod freshness;
 pub(crate) mod lag;

@@ -3,6 +3,7 @@
 mod availability;
 mod axis;
 mod cells;
+mod detection;
 mod freshness;
 mod latency;
 mod ring;
@@ -122,13 +123,22 @@ macro_rules! kinds {
 
 const KINDS: &[Kind<Figures>] = kinds![staleness, availability, freshness, latency, siblings];
 const RING_KINDS: &[Kind<RingFigures>] = kinds![ring];
-const SWEEP_KINDS: &[Kind<SweepFigures>] = &[Kind {
-    name: "cells",
-    applies: cells::applies,
-    size: cells::size,
-    vectors: |sheet, figures| cells::draw(sheet, figures),
-    pixels: |sheet, figures| cells::draw(sheet, figures),
-}];
+const SWEEP_KINDS: &[Kind<SweepFigures>] = &[
+    Kind {
+        name: "cells",
+        applies: cells::applies,
+        size: cells::size,
+        vectors: |sheet, figures| cells::draw(sheet, figures),
+        pixels: |sheet, figures| cells::draw(sheet, figures),
+    },
+    Kind {
+        name: "detection",
+        applies: detection::applies,
+        size: detection::size,
+        vectors: |sheet, figures| detection::draw(sheet, figures),
+        pixels: |sheet, figures| detection::draw(sheet, figures),
+    },
+];
 const FINE: u32 = 4;
 const SHARP: u32 = 2;
 

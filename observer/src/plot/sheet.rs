@@ -67,12 +67,14 @@ pub(super) const MUTED: RGBColor = RGBColor(0x66, 0x66, 0x66);
 pub(super) const GRID: RGBColor = RGBColor(0xE2, 0xE2, 0xE2);
 /// The background.
 pub(super) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
-/// Colours that stay apart for the colour-blind, by Okabe and Ito: blue, vermillion, green, purple.
-pub(super) const SERIES: [RGBColor; 4] = [
+/// Colours that stay apart for the colour-blind, by Okabe and Ito: blue, vermillion, green, purple, sky blue, orange.
+pub(super) const SERIES: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xD5, 0x5E, 0x00),
     RGBColor(0x00, 0x9E, 0x73),
     RGBColor(0xCC, 0x79, 0xA7),
+    RGBColor(0x56, 0xB4, 0xE9),
+    RGBColor(0xE6, 0x9F, 0x00),
 ];
 /// Where a fault was in force.
 pub(super) const FAULT: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
@@ -114,33 +116,41 @@ impl<'a, DB: DrawingBackend> Sheet<'a, DB> {
         y: &Axis,
     ) -> Frame {
         let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1));
+        let muted = Type::label(MUTED);
+        self.title(title);
+        self.text((16.0, 54.0), y.label, Anchor::Start, muted);
+        self.text((width - right, height - 14.0), x.label, Anchor::End, muted);
+        self.chart((left, width - right), (80.0, height - 56.0), x, y)
+    }
+
+    /// Draws the axes of one of several charts, without their labels.
+    pub(super) fn chart(
+        &self,
+        (left, right): (f64, f64),
+        (top, bottom): (f64, f64),
+        x: &Axis,
+        y: &Axis,
+    ) -> Frame {
         let frame = Frame {
             x: (x.from, x.until),
             y: (y.from, y.until),
             left,
-            right: width - right,
-            top: 80.0,
-            bottom: height - 56.0,
+            right,
+            top,
+            bottom,
         };
         let muted = Type::label(MUTED);
-        self.title(title);
-        self.text((16.0, 54.0), y.label, Anchor::Start, muted);
-        self.text((frame.right, height - 14.0), x.label, Anchor::End, muted);
         for (value, name) in &y.ticks {
             let at = frame.y(*value);
-            self.line(&[(frame.left, at), (frame.right, at)], GRID, 1.0);
-            self.text((frame.left - 8.0, at), name, Anchor::End, muted);
+            self.line(&[(left, at), (right, at)], GRID, 1.0);
+            self.text((left - 8.0, at), name, Anchor::End, muted);
         }
         for (value, name) in &x.ticks {
             let at = frame.x(*value);
-            self.line(&[(at, frame.bottom), (at, frame.bottom + 5.0)], MUTED, 1.0);
-            self.text((at, frame.bottom + 17.0), name, Anchor::Middle, muted);
+            self.line(&[(at, bottom), (at, bottom + 5.0)], MUTED, 1.0);
+            self.text((at, bottom + 17.0), name, Anchor::Middle, muted);
         }
-        self.line(
-            &[(frame.left, frame.bottom), (frame.right, frame.bottom)],
-            MUTED,
-            1.0,
-        );
+        self.line(&[(left, bottom), (right, bottom)], MUTED, 1.0);
         frame
     }
 

@@ -48,6 +48,7 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
         (section::latency(figures, &plots))
         (section::versions(figures, &plots))
         (section::aftermath(figures))
+        (section::detection(figures))
         (section::repairs(figures))
         (section::faults(figures))
         (section::legs(figures))

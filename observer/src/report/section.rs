@@ -261,6 +261,32 @@ fn path_row(path: &RepairPath) -> [String; 4] {
     ]
 }
 
+/// Only where somebody watches for crashes.
+pub(super) fn detection(figures: &Figures) -> Markup {
+    let rows = figures.detection.known().map(|known| {
+        let spreads = [
+            ("crash until the first noticed it", &known.first_ms),
+            ("crash until each noticed it", &known.each_ms),
+            ("crash until all had noticed it", &known.all_ms),
+            (
+                "crash until a probe had failed",
+                &known.first_failed_probe_ms,
+            ),
+            ("false positive until its end", &known.false_positive_ms),
+        ];
+        spreads.map(|(name, spread)| spread.as_ref().map(|spread| times(name.to_owned(), spread)))
+    });
+    html! {
+        @if let Some(rows) = rows {
+            section {
+                h2 { "Failure detection" }
+                (table(["from a", "count", "mean", "p50", "p90", "p99", "p99.9", "max"], rows.into_iter().flatten()))
+                p.note { "A node is up until it crashes, whoever can reach it; who believed it to be down before is not counted as having noticed." }
+            }
+        }
+    }
+}
+
 pub(super) fn faults(figures: &Figures) -> Markup {
     let rows = figures.faults.iter().map(|fault| {
         let start = figures.run.from_s;

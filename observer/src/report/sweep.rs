@@ -24,6 +24,7 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
         section {
             h2 { "Cell by cell" }
             (figure(&plots, "cells", "Stale reads and read latency of every cell, with 95 % intervals over seeds."))
+            (figure(&plots, "detection", "How soon each cell's crashes were detected, how often nodes that were up passed for down, and for how long."))
             (cells(figures))
             p.note {
                 "In brackets: 95 % intervals; the unit is the seed (jackknife over seeds with Student's t, which for a mean is \
@@ -50,8 +51,10 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
 fn cells(figures: &SweepFigures) -> Markup {
     let rows = figures.facts.cells.iter().zip(&figures.figures);
     table(
-        heads(),
-        rows.map(|(cell, estimates)| named(cell.label.clone(), estimates.iter().map(estimate))),
+        heads(figures),
+        rows.map(|(cell, estimates)| {
+            row(figures, cell.label.clone(), estimates.iter().map(estimate))
+        }),
     )
 }
 
@@ -65,26 +68,26 @@ fn differences(figures: &SweepFigures) -> Markup {
     };
     let comparisons = figures.differences.chunks(METRICS.len());
     table(
-        heads(),
-        comparisons.map(|found| named(name(&found[0]), found.iter().map(said))),
+        heads(figures),
+        comparisons.map(|found| row(figures, name(&found[0]), found.iter().map(said))),
     )
 }
 
-fn heads() -> [&'static str; COLUMNS] {
-    std::array::from_fn(|column| {
-        column
-            .checked_sub(1)
-            .map_or("", |metric| METRICS[metric].about)
-    })
+fn heads(figures: &SweepFigures) -> impl Iterator<Item = &'static str> {
+    let metrics = METRICS.iter().filter(|metric| figures.has(metric.name));
+    std::iter::once("").chain(metrics.map(|metric| metric.about))
 }
 
-/// A row: its name and a cell for each metric.
-fn named(name: String, cells: impl Iterator<Item = String>) -> [String; COLUMNS] {
-    let mut cells = std::iter::once(name).chain(cells);
-    std::array::from_fn(|_| cells.next().unwrap_or_default())
+/// Its name and a cell for each metric that any cell of the sweep has.
+fn row(
+    figures: &SweepFigures,
+    name: String,
+    cells: impl Iterator<Item = String>,
+) -> impl Iterator<Item = String> {
+    let cells = METRICS.iter().zip(cells);
+    let cells = cells.filter(|(metric, _)| figures.has(metric.name));
+    std::iter::once(name).chain(cells.map(|(_, cell)| cell))
 }
-
-const COLUMNS: usize = METRICS.len() + 1;
 
 #[cfg(test)]
 mod tests {

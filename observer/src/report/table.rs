@@ -3,17 +3,17 @@
 use maud::{Markup, html};
 
 /// A table with a row of heads; every row has as many cells, of which the first names it.
-pub(super) fn table<const N: usize>(
-    heads: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
+pub(super) fn table<'a>(
+    heads: impl IntoIterator<Item = &'a str>,
+    rows: impl IntoIterator<Item: IntoIterator<Item = String>>,
 ) -> Markup {
     marked(heads, rows.into_iter().map(|cells| (false, cells)))
 }
 
 /// As [`table`], with some rows marked.
-pub(super) fn marked<const N: usize>(
-    heads: [&str; N],
-    rows: impl IntoIterator<Item = (bool, [String; N])>,
+pub(super) fn marked<'a>(
+    heads: impl IntoIterator<Item = &'a str>,
+    rows: impl IntoIterator<Item = (bool, impl IntoIterator<Item = String>)>,
 ) -> Markup {
     html! {
         div.scroll {
@@ -22,7 +22,7 @@ pub(super) fn marked<const N: usize>(
                 tbody {
                     @for (mark, cells) in rows {
                         tr.mark[mark] {
-                            @for (place, cell) in cells.iter().enumerate() {
+                            @for (place, cell) in cells.into_iter().enumerate() {
                                 @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
                             }
                         }

@@ -1,9 +1,10 @@
 //! The verdict: what a run has shown, in plain words.
 
 use super::Manifest;
-use super::words::{count, faults, percent, rate, seconds, share};
+use super::words::{count, faults, milliseconds, none, number, percent, rate, seconds, share};
 use crate::figures::{
-    Convergence, FaultFigures, Figures, Hints, LostWrites, Measured, PhaseFigures, Rate,
+    Convergence, Detection, FaultFigures, Figures, Hints, LostWrites, Measured, PhaseFigures, Rate,
+    Spread,
 };
 use tidemark_proto::event::Milestone;
 
@@ -33,6 +34,7 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
     let kept = kept.filter(|kept| *kept != Hints::default());
     sentences.extend(kept.map(|kept| sentence(&hints(&kept))));
     sentences.extend(figures.lost_writes.known().map(lost));
+    sentences.extend(figures.detection.known().into_iter().flat_map(detection));
     sentences
 }
 
@@ -193,6 +195,31 @@ pub(super) fn convergence(convergence: &Convergence) -> String {
             count(convergence.diverged_at_end)
         ),
     }
+}
+
+/// How soon crashes were noticed, and how often nodes passed for down that were up.
+fn detection(detection: &Detection) -> Vec<String> {
+    let median = |spread: &Spread| milliseconds(spread.p50);
+    let noticed = match (&detection.each_ms, &detection.all_ms) {
+        _ if detection.crashes == 0 => None,
+        (None, _) => Some("Nobody noticed a crash.".to_owned()),
+        (Some(each), None) => Some(format!(
+            "Crashes were noticed after {} (median), but not by all.",
+            median(each)
+        )),
+        (Some(each), Some(all)) => Some(format!(
+            "Crashes were noticed after {} (median), by all after {}.",
+            median(each),
+            median(all)
+        )),
+    };
+    let often = detection
+        .false_positives_per_minute
+        .map_or_else(none, number);
+    let lasted = detection.false_positive_ms.as_ref();
+    let lasted = lasted.map_or_else(String::new, |lasted| format!(", for {}", median(lasted)));
+    let wrong = format!("Nodes that were up passed for down {often} times a minute{lasted}.");
+    noticed.into_iter().chain([wrong]).collect()
 }
 
 /// How many acknowledged writes are gone.

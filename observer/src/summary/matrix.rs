@@ -14,9 +14,20 @@ pub fn matrix(figures: &SweepFigures, manifest: &Manifest, style: Style) -> Stri
         facts(figures, &manifest.started_utc)
     );
     let mut lines = vec![style.paint(BOLD, &clipped(&title, COLUMNS)), String::new()];
-    let heads = ["", "available", "stale", "reads p50", "reads p99"].map(str::to_owned);
-    lines.push(style.paint(DIM, &row(&heads)));
-    lines.extend((0..figures.facts.cells.len()).map(|cell| row(&cells(figures, cell))));
+    let view = if figures.has("time_to_detect_p50_ms") {
+        &DETECTION
+    } else {
+        &SERVICE
+    };
+    let row = |name: &str, cells: &[String; 4]| row(view, name, cells);
+    let heads = view.columns.map(|(head, ..)| head.to_owned());
+    lines.push(style.paint(DIM, &row("", &heads)));
+    lines.extend((0..figures.facts.cells.len()).map(|cell| {
+        let cells = view
+            .columns
+            .map(|(_, metric, say)| figures.figure(cell, metric).map_or_else(String::new, say));
+        row(&figures.facts.cells[cell].label, &cells)
+    }));
     lines.push(String::new());
     lines.extend(
         verdict(figures)
@@ -24,7 +35,8 @@ pub fn matrix(figures: &SweepFigures, manifest: &Manifest, style: Style) -> Stri
             .flat_map(|sentence| wrapped(sentence, SENTENCE_LINES)),
     );
     lines.push(String::new());
-    lines.extend(MEANINGS.map(|line| style.paint(DIM, line)));
+    let meanings = view.meanings.iter().chain(&MEANINGS);
+    lines.extend(meanings.map(|line| style.paint(DIM, line)));
     lines.extend([
         String::new(),
         format!("report  {}/report.html", manifest.folder),
@@ -33,35 +45,60 @@ pub fn matrix(figures: &SweepFigures, manifest: &Manifest, style: Style) -> Stri
     ended(&lines)
 }
 
-fn cells(figures: &SweepFigures, cell: usize) -> [String; 5] {
-    let said = |metric: &str, say: fn(&Estimate) -> String| {
-        figures.figure(cell, metric).map_or_else(String::new, say)
-    };
-    [
-        figures.facts.cells[cell].label.clone(),
-        said("availability", estimate),
-        said("stale", estimate),
-        said("latency_get_ok_p50_ms", value),
-        said("latency_get_ok_p99_ms", estimate),
-    ]
-}
-
-fn row(cells: &[String; 5]) -> String {
-    let [name, numbers @ ..] = cells;
-    let name = pad(&clipped(name, WIDTHS[0]), WIDTHS[0], false);
-    let numbers = numbers.iter().zip(&WIDTHS[1..]);
-    numbers.fold(name, |line, (cell, width)| {
-        line + " " + &pad(cell, *width, true)
+fn row(view: &View, name: &str, cells: &[String; 4]) -> String {
+    let [width, widths @ ..] = view.widths;
+    let name = pad(&clipped(name, width), width, false);
+    let cells = cells.iter().zip(widths);
+    cells.fold(name, |line, (cell, width)| {
+        line + " " + &pad(cell, width, true)
     })
 }
 
-const WIDTHS: [usize; 5] = [28, 21, 19, 9, 19];
+/// A head, the metric below it, and how it is said.
+type Column = (&'static str, &'static str, fn(&Estimate) -> String);
+
+/// What is shown of each cell, and what it means.
+struct View {
+    columns: [Column; 4],
+    /// Of the name and of each column.
+    widths: [usize; 5],
+    meanings: &'static [&'static str],
+}
+
+/// How clients were served.
+const SERVICE: View = View {
+    columns: [
+        ("available", "availability", estimate),
+        ("stale", "stale", estimate),
+        ("reads p50", "latency_get_ok_p50_ms", value),
+        ("reads p99", "latency_get_ok_p99_ms", estimate),
+    ],
+    widths: [28, 21, 19, 9, 19],
+    meanings: &[
+        "stale      reads that missed a write complete before they began, of the reads that could have;",
+        "           t-staleness: for how long the first write they missed had been complete",
+        "p50, p99   latency from the intended start, of all seeds together; shares are means over seeds",
+        "available  operations that succeeded, of all that clients began",
+    ],
+};
+/// How crashes were detected, where somebody detects.
+const DETECTION: View = View {
+    columns: [
+        ("detected p50", "time_to_detect_p50_ms", estimate),
+        ("wrongly / min", "false_positives_per_minute", estimate),
+        ("for p50", "false_positive_p50_ms", value),
+        ("available", "availability", value),
+    ],
+    widths: [36, 21, 18, 9, 9],
+    meanings: &[
+        "detected   from a crash until a node believes it, over all nodes and seeds",
+        "wrongly    how often a minute any node began to believe that another was down which was up;",
+        "           for: how long that lasted",
+        "available  operations that succeeded, of all that clients began",
+    ],
+};
 const SENTENCE_LINES: usize = 3;
-const MEANINGS: [&str; 6] = [
-    "stale      reads that missed a write complete before they began, of the reads that could have;",
-    "           t-staleness: for how long the first write they missed had been complete",
-    "available  operations that succeeded, of all that clients began",
-    "p50, p99   latency from the intended start, of all seeds together; shares are means over seeds",
+const MEANINGS: [&str; 2] = [
     "[ , ]      95 % interval over seeds; differences are taken seed by seed",
     "×, points  so many times as much; so many percentage points more",
 ];

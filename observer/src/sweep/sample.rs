@@ -45,6 +45,8 @@ pub enum Unit {
     Share,
     /// Milliseconds.
     Milliseconds,
+    /// So many a minute.
+    PerMinute,
 }
 
 /// How the runs of a cell come to one figure.
@@ -84,7 +86,7 @@ impl Sample {
 }
 
 /// What cells are compared by.
-pub const METRICS: [Metric; 10] = [
+pub const METRICS: [Metric; 13] = [
     Metric {
         said: Said::AsDifference,
         ..share("availability", "availability")
@@ -121,6 +123,22 @@ pub const METRICS: [Metric; 10] = [
     ),
     share("siblings", "reads with siblings"),
     share("lost_writes", "lost acknowledged writes"),
+    time(
+        "time_to_detect_p50_ms",
+        "time to detect p50",
+        "time_to_detect",
+        0.5,
+    ),
+    Metric {
+        unit: Unit::PerMinute,
+        ..share("false_positives_per_minute", "false positives a minute")
+    },
+    time(
+        "false_positive_p50_ms",
+        "their duration p50",
+        "false_positive",
+        0.5,
+    ),
 ];
 
 /// The metric of that name, if there is one.

@@ -15,6 +15,7 @@ pub fn value(estimate: &Estimate) -> String {
     let said: fn(f64) -> String = match unit(estimate) {
         Unit::Share => |share| format!("{}{SPACE}%", per_cent(share)),
         Unit::Milliseconds => milliseconds,
+        Unit::PerMinute => number,
     };
     estimate.value.map_or_else(none, said)
 }
@@ -24,6 +25,7 @@ fn difference(estimate: &Estimate) -> String {
     let (said, name): (fn(f64) -> String, _) = match unit(estimate) {
         Unit::Share => (|points| signed(points, per_cent), "points"),
         Unit::Milliseconds => (|ms| signed(ms, number), "ms"),
+        Unit::PerMinute => (|rate| signed(rate, number), "a minute"),
     };
     let value = estimate.value.map_or_else(none, said);
     format!("{value}{SPACE}{name}{}", interval(estimate, said))
@@ -159,7 +161,7 @@ fn interval(estimate: &Estimate, end: impl Fn(f64) -> String) -> String {
 fn end(estimate: &Estimate) -> fn(f64) -> String {
     match unit(estimate) {
         Unit::Share => per_cent,
-        Unit::Milliseconds => number,
+        Unit::Milliseconds | Unit::PerMinute => number,
     }
 }
 
@@ -186,9 +188,12 @@ fn unit(estimate: &Estimate) -> Unit {
 }
 
 /// What the sentences speak of.
-const HEADLINES: [&str; 4] = [
+const HEADLINES: [&str; 7] = [
     "stale",
     "t_staleness_p99_ms",
     "latency_get_ok_p99_ms",
     "availability",
+    "time_to_detect_p50_ms",
+    "false_positives_per_minute",
+    "false_positive_p50_ms",
 ];
