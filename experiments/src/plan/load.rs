@@ -19,6 +19,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("strict", include_str!("../../plans/strict.toml")),
     ("visibility", include_str!("../../plans/visibility.toml")),
     ("base-matrix", include_str!("../../plans/base-matrix.toml")),
+    ("detection", include_str!("../../plans/detection.toml")),
 ];
 
 /// The names of the built-in plans with their questions.
