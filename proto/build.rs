@@ -4,12 +4,13 @@ use prost::Message as _;
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "kv.proto",
     "peer.proto",
     "observer.proto",
     "netfuzz.proto",
     "cluster.proto",
+    "members.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

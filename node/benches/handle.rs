@@ -95,6 +95,7 @@ impl Cluster {
                 match output {
                     Output::Send(to, message) => self.pass(from, to, message),
                     Output::Reply(ticket, reply) => self.answered(ticket, reply),
+                    Output::Enrolled(..) => {}
                     Output::Note(event) => drop(black_box(event)),
                 }
             }

@@ -4,15 +4,16 @@ use crate::deletion::Tombstone;
 use crate::durability::Sync;
 use crate::hints::{Hint, Hints, Overflow};
 use crate::repair::{Change, FinishedRead, News};
-use crate::replica::{Limits, Output};
+use crate::replica::{Limits, Output, ROLL};
 use crate::request::{Code, Refusal, Reply, Ticket};
+use crate::roll::Roll;
 use crate::storage::{Damage, Full, Storage};
 use crate::versioning::{Versioning, Versions};
 use crate::view::{Belief, View};
 use bytes::Bytes;
 use std::borrow::Cow;
 use tidemark_proto::event::{Chore, Detail, Event, Stored, Upkeep};
-use tidemark_proto::id::{Actor, NodeId, OperationId};
+use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::time::Now;
 use tidemark_proto::wire::StoredVersion;
@@ -51,15 +52,11 @@ pub struct Context<'a> {
     pub(crate) keeps_tombstones: bool,
     /// N: how many nodes hold a key.
     pub(crate) replicas: usize,
+    /// While members change: the least roll by which a write was begun that is in flight here.
+    pub(crate) oldest_write: Option<u64>,
 }
 
 impl Context<'_> {
-    /// This node as the actor of its first epoch, for clocks.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::new(self.id, self.life, 1)
-    }
-
     /// Sends a message to another node.
     pub fn send(&mut self, to: NodeId, message: Message) {
         self.outputs.push(Output::Send(to, message));
@@ -96,6 +93,29 @@ impl Context<'_> {
         change(&mut upkeep);
         self.outputs
             .push(Output::Note(Event::Upkeep(Box::new(upkeep))));
+    }
+
+    /// Goes by another roll of the members from now on, durably. Tells whether it can: keys may not be laid out over its
+    /// members, or the disk may be full.
+    pub(crate) fn enrol(&mut self, roll: Roll) -> bool {
+        let (number, bytes) = (roll.number, roll.to_bytes());
+        if let Err(full) = self.storage.write_record(ROLL, Some(bytes.into())) {
+            self.refuse(
+                OperationId::NONE,
+                format!("roll {number} is not taken: {full}"),
+            );
+            return false;
+        }
+        if let Err(reason) = self.view.enrol(roll) {
+            self.refuse(
+                OperationId::NONE,
+                format!("roll {number} is not taken: {reason}"),
+            );
+            return false;
+        }
+        let id = self.id;
+        self.note_chore(Chore::MembersChanged, id, |upkeep| upkeep.count = number);
+        true
     }
 
     /// Believes something of another node from now on.

@@ -69,7 +69,7 @@ pub fn default_interval() -> Span {
 #[must_use]
 pub fn claims_durability(output: &Output) -> bool {
     match output {
-        Output::Reply(..) => true,
+        Output::Reply(..) | Output::Enrolled(..) => true,
         Output::Note(_) => false,
         Output::Send(_, message) => match message.method() {
             Method::Store
@@ -78,7 +78,9 @@ pub fn claims_durability(output: &Output) -> bool {
             | Method::Repair
             | Method::Handoff
             | Method::Gossip
-            | Method::Bulk => false,
+            | Method::Bulk
+            | Method::Members
+            | Method::Move => false,
             Method::StoreReply
             | Method::FetchReply
             | Method::ForwardReply
@@ -86,6 +88,8 @@ pub fn claims_durability(output: &Output) -> bool {
             | Method::Sweep
             | Method::BulkReply
             | Method::Collect
+            | Method::MembersReply
+            | Method::MoveReply
             | Method::Get
             | Method::Put
             | Method::Delete => true,

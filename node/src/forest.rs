@@ -20,8 +20,8 @@ pub type ReplicaSet = PreferenceList;
 pub struct Forest {
     shape: Shape,
     leaf_hash: LeafHash,
-    /// The nodes of the cluster of which the trees speak; others: the trees begin anew.
-    nodes: Vec<NodeId>,
+    /// The number of the roll of which the trees speak; by another they begin anew.
+    roll: Option<u64>,
     trees: BTreeMap<ReplicaSet, Tree>,
     /// The tree of a set of which nothing is held.
     empty: Tree,
@@ -53,7 +53,7 @@ impl Forest {
         Self {
             shape,
             leaf_hash,
-            nodes: Vec::new(),
+            roll: None,
             trees: BTreeMap::new(),
             empty: Tree::new(shape, leaf_hash),
             scanned: Scanned::Nothing,
@@ -72,10 +72,11 @@ impl Forest {
         matches!(self.scanned, Scanned::Everything)
     }
 
-    /// Begins anew if the cluster has other nodes than the trees speak of.
+    /// Begins anew if keys belong elsewhere than the trees say.
     pub fn look_around(&mut self, context: &Context<'_>) {
-        if self.nodes != context.view.nodes() {
-            self.nodes = context.view.nodes().to_vec();
+        let roll = Some(context.view.roll().number);
+        if self.roll != roll {
+            self.roll = roll;
             self.trees.clear();
             self.scanned = Scanned::Nothing;
         }

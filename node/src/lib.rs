@@ -12,7 +12,9 @@ pub mod disk;
 pub mod dot_set;
 pub mod durability;
 pub mod forest;
+pub mod handover;
 pub mod hints;
+mod holding;
 pub mod membership;
 pub mod merkle;
 mod object;
@@ -23,6 +25,7 @@ pub mod repair;
 pub mod replica;
 pub mod replication;
 pub mod request;
+pub mod roll;
 pub mod rumour;
 pub mod sealed;
 #[cfg(feature = "server")]

@@ -3,14 +3,17 @@
 use crate::context::{Context, digest, operations};
 use crate::deletion::{self, Deletion};
 use crate::durability::{Due, Durability, Sync};
+use crate::handover::{Handover, HandoverOptions};
 use crate::hints::Hints;
+use crate::holding::{Left, hold};
 use crate::membership::{self, Membership, Seat};
-use crate::partitioner::{self, Partitioner, Roster};
+use crate::partitioner::{self, Change, Partitioner, Roster};
 use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
-use crate::request::{Refusal, Reply, Request, Ticket};
+use crate::request::{Code, Enrolled, Refusal, Reply, Request, Ticket};
+use crate::roll::Roll;
 use crate::storage::{Failed, Kept, Storage, modelled};
-use crate::versioning::{self, Versioning, Versions};
+use crate::versioning::{self, Versioning};
 use crate::view::View;
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -22,7 +25,6 @@ use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::registry::{Entry, OptionError, Options, Promise, UnknownKind, find};
 use tidemark_proto::time::Now;
-use tidemark_proto::wire;
 
 /// What comes in.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub enum Input {
     Request(Ticket, Request),
     /// Another node says something.
     Message(NodeId, Message),
+    /// Somebody asks who the members are, or wants that changed.
+    Enrol(Ticket, Option<Change>),
     /// The alarm that [`Replica::next_timeout`] asked for is due.
     Timeout,
 }
@@ -40,6 +44,8 @@ pub enum Input {
 pub enum Output {
     /// To the client that holds the ticket.
     Reply(Ticket, Reply),
+    /// To whom asked for the members, or for a change of them.
+    Enrolled(Ticket, Result<Box<Enrolled>, Refusal>),
     /// To another node.
     Send(NodeId, Message),
     /// To whom it may concern.
@@ -61,8 +67,11 @@ pub struct Choice {
 pub struct Config {
     /// The run's seed.
     pub seed: u64,
-    /// The nodes that hold keys.
+    /// The first members: the nodes that hold keys.
     pub nodes: Vec<NodeId>,
+    /// The nodes that may become members.
+    #[serde(default)]
+    pub spares: Vec<NodeId>,
     /// The nodes that coordinate and hold none.
     pub gateways: Vec<NodeId>,
     /// Which nodes hold a key.
@@ -80,6 +89,9 @@ pub struct Config {
     pub deletion: Choice,
     /// Where versions rest.
     pub storage: Choice,
+    /// How keys move when members come and go.
+    #[serde(default)]
+    pub handover: HandoverOptions,
     /// What bounds tables.
     pub limits: Limits,
     /// The least level of detail of the notes that somebody keeps: others are not made.
@@ -171,6 +183,7 @@ pub struct Replica {
     replication: Box<dyn Replication>,
     repairs: Vec<Box<dyn Repair>>,
     deletion: Box<dyn Deletion>,
+    handover: Handover,
     /// N: how many nodes hold a key.
     replicas: usize,
     storage: Box<dyn Storage>,
@@ -197,7 +210,6 @@ impl Replica {
         life: u32,
         storage: Box<dyn Storage>,
     ) -> Result<Self, ConfigError> {
-        let roster = Roster::of(config.nodes.iter().copied());
         let seat = Seat {
             seed: config.seed,
             id,
@@ -209,12 +221,14 @@ impl Replica {
             })
         });
         let repairs: Vec<_> = repairs.collect::<Result<_, _>>()?;
+        let view = view(config, &*storage)?;
         Ok(Self {
             id,
             life,
             limits: config.limits.clone(),
             detail: config.detail,
-            view: View::new(roster, config.gateways.clone(), partitioner(config)?),
+            handover: Handover::new(config.handover.clone(), view.roll()),
+            view,
             versioning: build(
                 "versioning",
                 versioning::ENTRIES,
@@ -254,6 +268,10 @@ impl Replica {
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         let mut outputs = Vec::with_capacity(4);
+        let is_changing = self.view.roll().under_way.is_some();
+        let oldest_write = is_changing
+            .then(|| self.replication.oldest_write())
+            .flatten();
         let mut context = Context {
             now,
             id: self.id,
@@ -271,6 +289,7 @@ impl Replica {
             blocks_reads: self.blocks_reads,
             keeps_tombstones: self.deletion.keeps_tombstones(),
             replicas: self.replicas,
+            oldest_write,
         };
         match input {
             Input::Request(ticket, request) => {
@@ -278,7 +297,8 @@ impl Replica {
             }
             Input::Message(from, message) => {
                 let (membership, replication) = (&mut *self.membership, &mut *self.replication);
-                match hold(&mut context, from, message) {
+                match hold(&mut context, &mut self.handover, from, message) {
+                    Left::Members(message) => self.handover.message(&mut context, from, message),
                     Left::Nothing => {}
                     Left::Answer(answer) => replication.message(&mut context, from, answer),
                     Left::Collect(collect) => {
@@ -298,10 +318,17 @@ impl Replica {
                     }
                 }
             }
+            Input::Enrol(ticket, change) => {
+                let enrolled = enrol(&mut context, &mut self.handover, change);
+                context.outputs.push(Output::Enrolled(ticket, enrolled));
+            }
             Input::Timeout => {
                 let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now.elapsed);
                 if is_due(self.replication.next_timeout()) {
                     self.replication.timeout(&mut context);
+                }
+                if is_due(self.handover.next_timeout()) {
+                    self.handover.timeout(&mut context);
                 }
                 if is_due(self.membership.next_timeout()) {
                     self.membership.timeout(&mut context);
@@ -343,6 +370,7 @@ impl Replica {
             self.membership.next_timeout(),
             self.deletion.next_timeout(),
             self.sync_due,
+            self.handover.next_timeout(),
         ]
         .into_iter()
         .chain(repairs)
@@ -471,6 +499,48 @@ pub fn partitioner_of(
 }
 
 /// The storage of a node, in a folder of its own if it was given one: what it kept is there.
+/// What a node knows of the cluster when it starts: the roll of its last life, or in its first that of the plan.
+fn view(config: &Config, storage: &dyn Storage) -> Result<View, ConfigError> {
+    let own = config.clone();
+    let lists =
+        move |roster: &Roster| partitioner_of(&own, roster).map_err(|error| error.to_string());
+    let first = Roll::of(Roster::of(config.nodes.iter().copied()));
+    let known = storage
+        .record(ROLL)
+        .and_then(|bytes| Roll::from_bytes(&bytes));
+    // Says what is wrong with the options, where they are wrong.
+    partitioner(config)?;
+    let all = config.nodes.iter().chain(&config.spares).copied().collect();
+    let view = View::new(
+        known.unwrap_or(first),
+        all,
+        config.gateways.clone(),
+        Box::new(lists),
+    );
+    view.map_err(|reason| ConfigError::Options {
+        seam: "partitioner",
+        kind: config.partitioner.kind.clone(),
+        error: OptionError::new(reason),
+    })
+}
+/// Tells the members, after a change of them was begun if one is wanted.
+fn enrol(
+    context: &mut Context<'_>,
+    handover: &mut Handover,
+    change: Option<Change>,
+) -> Result<Box<Enrolled>, Refusal> {
+    if let Some(change) = change {
+        let begun = handover.begin(context, change);
+        begun.map_err(|error| Refusal::new(Code::FailedPrecondition, error.to_string()))?;
+    }
+    let view = &context.view;
+    let down = view.nodes().iter().filter(|node| !view.is_up(**node));
+    Ok(Box::new(Enrolled {
+        roll: view.roll().clone(),
+        down: down.copied().collect(),
+    }))
+}
+/// The storage of a node in its first life.
 ///
 /// # Errors
 /// As [`Replica::new`], and if the folder cannot be opened.
@@ -517,125 +587,9 @@ fn build<B: Copy, T>(
     })
 }
 
-/// For whom a message is that is more than what every replica does.
-enum Left {
-    Nothing,
-    /// For the coordinator.
-    Answer(Message),
-    /// For the membership strategy.
-    Gossip(Bytes),
-    /// For one of the repairs.
-    Repair(Message),
-    /// For the deletion strategy.
-    Collect(wire::Collect),
-}
-
-/// Does what every replica does whoever coordinates: holds what it is sent, tells what it holds.
-fn hold(context: &mut Context<'_>, from: NodeId, message: Message) -> Left {
-    let operation = message.operation();
-    match message {
-        Message::Store(store) => {
-            let (key, versions) = (&store.key, &store.versions);
-            if !context.versioning.accepts_versions(versions) {
-                context.refuse(operation, MALFORMED);
-                return Left::Nothing;
-            }
-            let replica = store
-                .hint_for
-                .and_then(|bits| Some(NodeId::from_bits(u16::try_from(bits).ok()?)));
-            let held = match replica {
-                Some(replica) => context.stand_in(replica, key, versions, operation),
-                None => context.hold(key, versions, operation, Method::Store),
-            };
-            let durable = store.durable && context.is_durable();
-            acknowledge(
-                context,
-                from,
-                store.request,
-                operation,
-                held.map(|()| durable),
-            );
-            Left::Nothing
-        }
-        Message::Repair(repair) => {
-            if context.versioning.accepts_versions(&repair.versions) {
-                // A refusal is noted, and whoever waits is told.
-                let held = context.hold(&repair.key, &repair.versions, operation, Method::Repair);
-                let held = held.map(|()| false);
-                acknowledge(context, from, repair.request, operation, held);
-            } else {
-                context.refuse(operation, MALFORMED);
-            }
-            Left::Nothing
-        }
-        Message::Handoff(hint) => {
-            if context.versioning.accepts_versions(&hint.versions) {
-                // What cannot be held is noted, and the hint stays where it is.
-                if (context.hold(&hint.key, &hint.versions, operation, Method::Handoff)).is_ok() {
-                    let reply = wire::HandoffReply {
-                        request: hint.request,
-                        operation: hint.operation,
-                    };
-                    context.send(from, Message::HandoffReply(reply));
-                }
-            } else {
-                context.refuse(operation, MALFORMED);
-            }
-            Left::Nothing
-        }
-        Message::Fetch(fetch) => {
-            let (versions, digest, refusal) = match context.known(&fetch.key, operation) {
-                Ok(known) if fetch.digest => (Versions::new(), Some(digest(&known)), None),
-                Ok(known) => (known, None, None),
-                Err(refusal) => (Versions::new(), None, Some(refusal.into())),
-            };
-            let reply = wire::FetchReply {
-                request: fetch.request,
-                versions,
-                operation: fetch.operation,
-                digest,
-                refusal,
-            };
-            context.send(from, Message::FetchReply(reply));
-            Left::Nothing
-        }
-        Message::FetchReply(reply) if !context.versioning.accepts_versions(&reply.versions) => {
-            context.refuse(operation, MALFORMED);
-            Left::Nothing
-        }
-        Message::StoreReply(_)
-        | Message::FetchReply(_)
-        | Message::Forward(_)
-        | Message::ForwardReply(_) => Left::Answer(message),
-        Message::Gossip(gossip) => Left::Gossip(gossip.body),
-        Message::Collect(collect) => Left::Collect(collect),
-        Message::HandoffReply(_) | Message::Sweep(_) | Message::Bulk(_) | Message::BulkReply(_) => {
-            Left::Repair(message)
-        }
-    }
-}
-
-/// Tells who waits for it that versions are held, and whether durably if that was asked for; or why they are not.
-fn acknowledge(
-    context: &mut Context<'_>,
-    to: NodeId,
-    request: u64,
-    operation: OperationId,
-    held: Result<bool, Refusal>,
-) {
-    if request != 0 {
-        let reply = wire::StoreReply {
-            request,
-            operation: operation.bits(),
-            durable: held.as_ref().is_ok_and(|durable| *durable),
-            refusal: held.err().map(Into::into),
-        };
-        context.send(to, Message::StoreReply(reply));
-    }
-}
-
 /// How often the repairs hear what has come of what they did; two would do, since a repair stores and no more.
 const MOST_ROUNDS: usize = 4;
 /// Keys that an inventory asks its storage for at once.
 const PAGE: usize = 1_024;
-const MALFORMED: &str = "a peer's versions are not of this cluster's versioning";
+/// The storage's record of the roll.
+pub(crate) const ROLL: &[u8] = b"roll";

@@ -1,5 +1,6 @@
 //! What a client asks of a node and what it is told, in the core's own words.
 
+use crate::roll::Roll;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -103,6 +104,15 @@ pub enum Reply {
     Written(Answer),
     /// It was not carried out, or not in time.
     Refused(Refusal),
+}
+
+/// The members as a node knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Who they are, and what is under way.
+    pub roll: Roll,
+    /// Which of them the node believes to be down.
+    pub down: Vec<NodeId>,
 }
 
 /// What came of a request that was carried out.
@@ -434,6 +444,19 @@ impl From<Refusal> for wire::Refusal {
         Self {
             code: refusal.code as u32,
             message: refusal.message.into_owned(),
+        }
+    }
+}
+
+impl From<Enrolled> for wire::RollReply {
+    fn from(Enrolled { roll, down }: Enrolled) -> Self {
+        let under_way = roll.under_way;
+        Self {
+            number: roll.number,
+            members: names(roll.roster.nodes()),
+            change: under_way.map_or_else(String::new, |it| it.change.to_string()),
+            step: under_way.map_or_else(String::new, |it| it.step.name().to_owned()),
+            down: names(&down),
         }
     }
 }

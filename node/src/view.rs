@@ -1,20 +1,33 @@
 //! What a node knows of the cluster: who holds keys, who coordinates, who is believed to be up, and where keys belong.
 //!
-//! Membership strategies change it through [`Context::believe`](crate::context::Context::believe); everybody else only
-//! looks. Two nodes may see the cluster differently: that is what an experiment is about.
+//! Membership strategies change what is believed through [`Context::believe`](crate::context::Context::believe), and
+//! [`crate::handover`] who the members are; everybody else only looks. Two nodes may see the cluster differently: that is
+//! what an experiment is about.
 
 use crate::partitioner::{Partitioner, PreferenceList, Roster};
+use crate::roll::{Roll, Step, UnderWay};
 use std::collections::BTreeMap;
 use tidemark_proto::id::NodeId;
 
 /// One node's view of the cluster.
 pub struct View {
-    roster: Roster,
+    roll: Roll,
+    /// All that the plan has, members or not.
+    known: Vec<NodeId>,
+    /// The members before and after the change that is under way.
+    nodes: Vec<NodeId>,
     gateways: Vec<NodeId>,
-    partitioner: Box<dyn Partitioner>,
+    build: BuildLists,
+    /// The lists of the members before the change that is under way.
+    before: Box<dyn Partitioner>,
+    /// Those of the members after it.
+    after: Option<Box<dyn Partitioner>>,
     /// Of whom it does not believe that they are up.
     doubted: BTreeMap<NodeId, Belief>,
 }
+
+/// Lays keys out over the members of a roster.
+pub type BuildLists = Box<dyn Fn(&Roster) -> Result<Box<dyn Partitioner>, String> + Send>;
 
 /// What a node believes of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,21 +42,46 @@ pub enum Belief {
 }
 
 impl View {
-    /// Everybody is believed to be up.
-    #[must_use]
-    pub fn new(roster: Roster, gateways: Vec<NodeId>, partitioner: Box<dyn Partitioner>) -> Self {
-        Self {
-            roster,
+    /// The view of a node that knows this roll, with everybody believed to be up.
+    ///
+    /// # Errors
+    /// Keys cannot be laid out over its members.
+    pub fn new(
+        roll: Roll,
+        known: Vec<NodeId>,
+        gateways: Vec<NodeId>,
+        build: BuildLists,
+    ) -> Result<Self, String> {
+        let mut view = Self {
+            before: build(&roll.roster)?,
+            after: None,
+            nodes: Vec::new(),
+            roll: Roll::default(),
+            known,
             gateways,
-            partitioner,
+            build,
             doubted: BTreeMap::new(),
-        }
+        };
+        view.enrol(roll)?;
+        Ok(view)
     }
 
-    /// The nodes that hold keys, in the order in which they joined.
+    /// The roll as this node knows it.
+    #[must_use]
+    pub fn roll(&self) -> &Roll {
+        &self.roll
+    }
+
+    /// Every node that the plan has, member or not.
+    #[must_use]
+    pub fn known(&self) -> &[NodeId] {
+        &self.known
+    }
+
+    /// The nodes that hold keys, in the order in which they joined; while a change is under way, those before and after.
     #[must_use]
     pub fn nodes(&self) -> &[NodeId] {
-        self.roster.nodes()
+        &self.nodes
     }
 
     /// The gateways, in their order.
@@ -52,10 +90,51 @@ impl View {
         &self.gateways
     }
 
-    /// The first `n` distinct nodes for a key, up or not, or all nodes if there are fewer.
+    /// The first `n` distinct nodes for a key, up or not, or all nodes if there are fewer: whom a read asks.
     #[must_use]
     pub fn preference(&self, key: &[u8], n: usize) -> PreferenceList {
-        self.partitioner.preference(key, n)
+        match (&self.roll.under_way, &self.after) {
+            (
+                Some(UnderWay {
+                    step: Step::Settling,
+                    ..
+                }),
+                Some(after),
+            ) => after.preference(key, n),
+            _ => self.before.preference(key, n),
+        }
+    }
+
+    /// The first `n` nodes for a key before and, where they are others, after the change that is under way: whom a write
+    /// goes to.
+    #[must_use]
+    pub fn holders(&self, key: &[u8], n: usize) -> (PreferenceList, Option<PreferenceList>) {
+        let before = self.before.preference(key, n);
+        let after = self.after.as_ref().map(|after| after.preference(key, n));
+        let after = after.filter(|after| {
+            after.iter().any(|node| !before.contains(node)) || after.len() < before.len()
+        });
+        (before, after)
+    }
+
+    /// Those who hold a key on the other side of the change that is under way, seen from where reads look, if they are
+    /// others: a write needs a quorum of them as well.
+    #[must_use]
+    pub fn other_side(&self, key: &[u8], n: usize) -> Option<PreferenceList> {
+        let (before, after) = self.holders(key, n);
+        let after = after?;
+        Some(match self.roll.under_way?.step {
+            Step::Moving => after,
+            Step::Settling => before,
+        })
+    }
+
+    /// Lays keys out over the members of a roster.
+    ///
+    /// # Errors
+    /// The partitioner cannot.
+    pub fn lists(&self, roster: &Roster) -> Result<Box<dyn Partitioner>, String> {
+        (self.build)(roster)
     }
 
     /// What is believed of a node; of a stranger, that it is up.
@@ -77,5 +156,25 @@ impl View {
             Belief::Suspected | Belief::Down => self.doubted.insert(node, belief),
         };
         before.unwrap_or_default() != belief
+    }
+
+    /// Goes by another roll from now on.
+    pub(crate) fn enrol(&mut self, roll: Roll) -> Result<(), String> {
+        let coming = roll.coming();
+        let before = self.lists(&roll.roster)?;
+        self.after = match roll.under_way {
+            Some(_) => Some(self.lists(&coming)?),
+            None => None,
+        };
+        self.before = before;
+        self.nodes = roll.roster.nodes().to_vec();
+        let more = coming
+            .nodes()
+            .iter()
+            .filter(|node| !self.nodes.contains(node));
+        let more: Vec<_> = more.copied().collect();
+        self.nodes.extend(more);
+        self.roll = roll;
+        Ok(())
     }
 }

@@ -727,7 +727,7 @@ fn got(reply: Reply) -> Answer {
 fn sent(outputs: &[Output]) -> Vec<(NodeId, Method)> {
     let send = |output: &Output| match output {
         Output::Send(to, message) => Some((*to, message.method())),
-        Output::Reply(..) | Output::Note(_) => None,
+        Output::Reply(..) | Output::Enrolled(..) | Output::Note(_) => None,
     };
     outputs.iter().filter_map(send).collect()
 }

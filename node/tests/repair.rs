@@ -346,6 +346,7 @@ fn hint(cluster: &mut Cluster, key: &str, versions: &[StoredVersion]) -> Vec<Out
         operation: versions[0].operation,
         hint_for: Some(TARGET.bits().into()),
         durable: false,
+        roll: 0,
     };
     let outputs = cluster.handle(KEEPER, Input::Message(WRITER, Message::Store(store)));
     cluster.bag.clear();
@@ -359,6 +360,7 @@ fn answer_of(cluster: &mut Cluster, node: NodeId, key: &str) -> Vec<StoredVersio
         request: 1,
         key: Bytes::copy_from_slice(key.as_bytes()),
         operation: 1,
+        roll: 0,
     };
     let outputs = cluster.handle(node, Input::Message(WRITER, Message::Fetch(fetch)));
     cluster.bag.clear();

@@ -382,6 +382,7 @@ impl Stage {
                     let chore = chore.as_str().unwrap_or_default();
                     format!("notes {chore}{of}{}", peer.unwrap_or_default())
                 }
+                Output::Enrolled(_, enrolled) => format!("members {enrolled:?}"),
                 Output::Note(other) => format!("notes {other:?}"),
             };
             self.said.push(format!("  {line}"));
@@ -462,6 +463,19 @@ impl Stage {
             Message::Collect(m) => {
                 let key = String::from_utf8_lossy(&m.key);
                 (0, format!("{key} {}", m.step().as_str_name()))
+            }
+            Message::Members(m) => (0, String::from_utf8_lossy(&m.roll).into_owned()),
+            Message::MembersReply(m) => (0, format!("at {} moved {}", m.number, m.moved)),
+            Message::Move(m) => {
+                let keys = m.keys.iter().map(|key| match &key.versions[..] {
+                    [] => format!("offers {}", String::from_utf8_lossy(&key.key)),
+                    versions => self.object(&key.key, &versions.to_vec()),
+                });
+                (0, keys.collect::<Vec<_>>().join(" · "))
+            }
+            Message::MoveReply(m) => {
+                let wanted = m.wanted.iter().map(|key| String::from_utf8_lossy(key));
+                (0, format!("wants {}", wanted.collect::<Vec<_>>().join(" ")))
             }
         };
         // A request's number: its slot, and how often that has been used.

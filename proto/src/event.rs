@@ -111,7 +111,11 @@ impl Event {
                 | Method::Sweep
                 | Method::Bulk
                 | Method::BulkReply
-                | Method::Collect => Detail::All,
+                | Method::Collect
+                | Method::Members
+                | Method::MembersReply
+                | Method::Move
+                | Method::MoveReply => Detail::All,
             },
             Self::Fate(passage) if passage.faulty => Detail::Faults,
             Self::Fate(_) | Self::Sent { .. } => Detail::All,

@@ -143,6 +143,14 @@ classes! {
     BulkReply(wire::BulkReply) serves |_| 0;
     /// Replicas agree that a tombstone may go.
     Collect(wire::Collect) serves |_| 0;
+    /// Who the members are from now on.
+    Members(wire::Members) serves |_| 0;
+    /// How far a node is with that.
+    MembersReply(wire::MembersReply) serves |_| 0;
+    /// Keys are offered or sent to a new holder.
+    Move(wire::Move) serves |_| 0;
+    /// What the new holder lacks of them.
+    MoveReply(wire::MoveReply) serves |_| 0;
 }
 
 /// The operation of a request that was handed on.

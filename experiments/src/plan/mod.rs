@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 use tidemark_netfuzz::{Distribution, RuleSpec, Spec};
+use tidemark_node::handover::HandoverOptions;
 use tidemark_node::replica::{Choice, Config, Limits};
 use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
@@ -248,6 +249,8 @@ impl Plan {
         Config {
             seed: self.seed,
             nodes: self.nodes(),
+            spares: self.spares(),
+            handover: HandoverOptions::default(),
             gateways: self.gateways(),
             partitioner: self.partitioner.clone(),
             versioning: self.versioning.clone(),

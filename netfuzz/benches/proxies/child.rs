@@ -149,5 +149,16 @@ peer!(
     fetch_reply,
     forward,
     forward_reply,
-    repair
+    repair,
+    handoff,
+    handoff_reply,
+    gossip,
+    sweep,
+    bulk,
+    bulk_reply,
+    collect,
+    members,
+    members_reply,
+    r#move,
+    move_reply
 );

@@ -212,5 +212,9 @@ peer!(
     sweep,
     bulk,
     bulk_reply,
-    collect
+    collect,
+    members,
+    members_reply,
+    r#move,
+    move_reply
 );

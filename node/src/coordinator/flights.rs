@@ -39,6 +39,12 @@ impl<T> Default for Flights<T> {
 }
 
 impl<T> Flights<T> {
+    /// All that is in flight.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        let values = self.slots.iter().filter_map(|slot| slot.value.as_ref());
+        values.map(|(_, value)| value)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }

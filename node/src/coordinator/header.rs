@@ -1,6 +1,6 @@
 //! What all requests in flight have in common: whom they ask, until when, and who waits for the reply.
 
-use super::route::{Route, Target, Targets};
+use super::route::{Route, Side, Target, Targets};
 use super::votes::Votes;
 use crate::context::Context;
 use crate::partitioner::PreferenceList;
@@ -20,6 +20,8 @@ pub(super) struct Header {
     pub(super) replicas: PreferenceList,
     /// Who is asked.
     pub(super) targets: Targets,
+    /// The number of the roll by which it was begun.
+    pub(super) roll: u64,
     pub(super) deadline: Duration,
     /// Whoever still waits for the reply; none once it has left.
     pub(super) requester: Option<Requester>,
@@ -78,6 +80,23 @@ impl Header {
         time.min(self.deadline.saturating_sub(context.now.elapsed) / 2)
     }
 
+    /// Asks those too who hold the key on the other side of a change of the members.
+    pub(super) fn join(&mut self, there: &[NodeId]) {
+        for target in &mut self.targets {
+            if !there.contains(&target.node) {
+                target.side = Side::Here;
+            }
+        }
+        let more = there.iter().filter(|node| self.place_of(**node).is_none());
+        let more: Targets = more
+            .map(|node| Target {
+                side: Side::There,
+                ..Target::replica(*node)
+            })
+            .collect();
+        self.targets.extend(more);
+    }
+
     /// What it comes to if all answer but these.
     pub(super) fn reach_without(&self, unable: &[NodeId]) -> Votes {
         let can = |target: &&Target| !unable.contains(&target.node);
@@ -97,6 +116,11 @@ impl Header {
         for (heard, need, who) in [
             (heard.primary, need.primary, "of the key's own"),
             (heard.durable, need.durable, "durably"),
+            (
+                heard.there,
+                need.there,
+                "of those on the other side of a change of members",
+            ),
         ] {
             if heard < need {
                 message += &format!("; {heard} {who}, {need} needed");

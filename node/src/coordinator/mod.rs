@@ -27,7 +27,7 @@ use latencies::Latencies;
 pub use quorums::Quorums;
 use quorums::{FailedWrite, Place, ReadSet, Reading, SpeculateAfter, Writing};
 use read::{Read, Then, Told};
-pub use route::{Route, Routing, Target, Targets};
+pub use route::{Route, Routing, Side, Target, Targets};
 use std::time::Duration;
 use tidemark_proto::id::{NodeId, OperationId, Role};
 use tidemark_proto::message::Message;
@@ -169,7 +169,11 @@ impl Coordinator {
             | Message::Sweep(_)
             | Message::Bulk(_)
             | Message::BulkReply(_)
-            | Message::Collect(_) => {}
+            | Message::Collect(_)
+            | Message::Members(_)
+            | Message::MembersReply(_)
+            | Message::Move(_)
+            | Message::MoveReply(_) => {}
         }
     }
 
@@ -196,6 +200,7 @@ impl Coordinator {
             key: request.key,
             replicas: route.replicas,
             targets: route.targets,
+            roll: context.view.roll().number,
             deadline: context.now.elapsed + timeout,
             requester: Some(requester),
         };
@@ -288,8 +293,8 @@ impl Coordinator {
     fn write(
         &mut self,
         context: &mut Context<'_>,
-        header: Header,
-        writing: Writing,
+        mut header: Header,
+        mut writing: Writing,
         seen: &[u8],
         value: Option<Bytes>,
         siblings: Siblings,
@@ -299,6 +304,10 @@ impl Coordinator {
         // The clients of a run say themselves where their keys are.
         if operation.issuer().role() != Role::Client {
             context.place(&header.key, &header.replicas);
+        }
+        if let Some(there) = context.view.other_side(&header.key, header.replicas.len()) {
+            header.join(&there);
+            writing.join();
         }
         let (mut write, held) = Write::new(context, header, writing, stamped, siblings);
         if writing.need == Votes::default() {
@@ -452,6 +461,14 @@ impl Replication for Coordinator {
 
     fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    fn oldest_write(&self) -> Option<u64> {
+        let roll = |flight: &Flight| match flight {
+            Flight::Write(write) => Some(write.roll()),
+            Flight::Read(_) | Flight::Forwarded(_) => None,
+        };
+        self.flights.iter().filter_map(roll).min()
     }
 }
 

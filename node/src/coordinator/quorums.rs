@@ -150,6 +150,15 @@ pub(super) struct Writing {
     pub(super) want: Votes,
 }
 
+impl Writing {
+    /// While members change: as many on the other side.
+    pub(super) fn join(&mut self) {
+        for votes in [&mut self.need, &mut self.want] {
+            votes.there = votes.all;
+        }
+    }
+}
+
 impl Quorums {
     /// Whether they can be met; a write must wait for at least `least` acknowledgements.
     ///
@@ -209,6 +218,7 @@ impl Quorums {
         let all = quorum("read_quorum", asked.quorum, self.r, 1..=n)?;
         let nodes = quorum("node_confirms", asked.nodes, self.node_confirms, 0..=n)?;
         let need = Votes {
+            there: 0,
             all: all.max(nodes),
             primary: quorum("primary_read", asked.primaries, self.primary_read, 0..=n)?,
             durable: 0,
@@ -227,6 +237,7 @@ impl Quorums {
         let all = quorum("write_quorum", asked.quorum, self.w, least..=n)?;
         let nodes = quorum("node_confirms", asked.nodes, self.node_confirms, 0..=n)?;
         let need = Votes {
+            there: 0,
             all: all.max(nodes),
             primary: quorum("primary_write", asked.primaries, self.primary_write, 0..=n)?,
             durable: quorum("durable_write", asked.durable, self.durable_write, 0..=n)?,

@@ -412,6 +412,7 @@ impl Read {
                         operation: operation.bits(),
                         hint_for: Some(replica.bits().into()),
                         durable: false,
+                        roll: self.header.roll,
                     };
                     context.send(node, Message::Store(store));
                 }
@@ -455,6 +456,7 @@ impl Read {
             key: self.header.key.clone(),
             operation: self.header.operation.bits(),
             digest: self.by_digest && place > 0,
+            roll: self.header.roll,
         };
         context.send(self.header.targets[place].node, Message::Fetch(fetch));
     }

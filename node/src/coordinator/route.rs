@@ -27,6 +27,20 @@ pub struct Target {
     pub node: NodeId,
     /// The replica in whose place it is asked; none: it is a replica itself.
     pub stands_for: Option<NodeId>,
+    /// While members change: on which side of the change it holds the key.
+    pub side: Side,
+}
+
+/// On which side of a change of the members a node holds a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// On both, as ever while nothing changes.
+    #[default]
+    Both,
+    /// Only where reads look now.
+    Here,
+    /// Only on the other.
+    There,
 }
 
 impl Route {
@@ -47,6 +61,7 @@ impl Target {
         Self {
             node,
             stands_for: None,
+            side: Side::Both,
         }
     }
 }

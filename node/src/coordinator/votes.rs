@@ -1,6 +1,6 @@
 //! Counting answers: how many have come, or must.
 
-use super::route::Target;
+use super::route::{Side, Target};
 
 /// How many answers, of all who were asked, of the key's own replicas, and of those who have synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,18 +9,27 @@ pub(super) struct Votes {
     /// Of the first N of the preference list.
     pub(super) primary: usize,
     pub(super) durable: usize,
+    /// Of those who hold the key on the other side of a change of the members.
+    pub(super) there: usize,
 }
 
 impl Votes {
     /// One more answer.
     pub(super) fn add(&mut self, from: &Target, durable: bool) {
+        self.there += usize::from(from.side != Side::Here);
+        if from.side == Side::There {
+            return;
+        }
         self.all += 1;
         self.primary += usize::from(from.stands_for.is_none());
         self.durable += usize::from(durable);
     }
 
     pub(super) fn reach(&self, need: &Self) -> bool {
-        self.all >= need.all && self.primary >= need.primary && self.durable >= need.durable
+        self.all >= need.all
+            && self.primary >= need.primary
+            && self.durable >= need.durable
+            && self.there >= need.there
     }
 
     /// The same with at least so many of all.

@@ -48,7 +48,7 @@ pub(super) fn stamp(
     let is_replica = header.replicas.contains(&context.id);
     let (held, stamp) = if is_replica {
         let held = context.load(&header.key, header.operation)?;
-        let actor = context.versioning.actor(&held, context.actor());
+        let actor = context.versioning.actor(&held, counters.replica(context));
         let actor = actor.unwrap_or_else(|| counters.new_actor(context));
         (held, Stamp::Replica(actor))
     } else {
@@ -242,6 +242,11 @@ impl Write {
         }
     }
 
+    /// The number of the roll by which it was begun.
+    pub(super) fn roll(&self) -> u64 {
+        self.header.roll
+    }
+
     pub(super) fn key(&self) -> &Bytes {
         &self.header.key
     }
@@ -340,6 +345,7 @@ impl Write {
             operation: self.header.operation.bits(),
             hint_for: target.stands_for.map(|replica| replica.bits().into()),
             durable: self.writing.need.durable > 0,
+            roll: self.header.roll,
         };
         context.send(target.node, Message::Store(store));
     }

@@ -17,6 +17,9 @@ pub trait Replication: Send {
     /// How many requests it has in flight.
     fn in_flight(&self) -> usize;
 
+    /// The least roll of the members by which a write was begun that is still in flight.
+    fn oldest_write(&self) -> Option<u64>;
+
     /// A client asks.
     fn request(&mut self, context: &mut Context<'_>, ticket: Ticket, request: Request);
 

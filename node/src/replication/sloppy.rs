@@ -5,7 +5,7 @@
 //! coordinators may ask two sets of nodes that have none in common.
 
 use super::{Build, Replication};
-use crate::coordinator::{Coordinator, Quorums, Route, Target};
+use crate::coordinator::{Coordinator, Quorums, Route, Side, Target};
 use crate::view::View;
 use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
@@ -38,6 +38,7 @@ fn route(view: &View, key: &[u8], n: usize) -> Route {
     let stand_in = fallbacks.zip(down).map(|(node, replica)| Target {
         node: *node,
         stands_for: Some(*replica),
+        side: Side::Both,
     });
     Route {
         targets: up.copied().map(Target::replica).chain(stand_in).collect(),

@@ -5,8 +5,9 @@ use super::outbox::Delivery;
 use super::queue::Queue;
 use crate::conditions::Shared;
 use crate::durability::{BATCH, Due, claims_durability};
+use crate::partitioner::Change;
 use crate::replica::{Input, Output, Replica};
-use crate::request::{Code, Refusal, Reply, Request, Ticket};
+use crate::request::{Code, Enrolled, Refusal, Reply, Request, Ticket};
 use crate::storage::Failed;
 use std::collections::BTreeMap;
 use std::io;
@@ -31,6 +32,8 @@ pub(super) struct Driver {
     tickets: u64,
     /// Who waits for a reply. A caller that gives up stays until the core replies, at its deadline at the latest.
     waiting: BTreeMap<Ticket, oneshot::Sender<Reply>>,
+    /// Who waits to be told the members.
+    enrolling: BTreeMap<Ticket, oneshot::Sender<Told>>,
     /// What may leave only after the next sync, in order.
     held: Vec<Output>,
     /// Whether something was put in the outbox since its bell was rung.
@@ -48,8 +51,12 @@ pub(super) struct Inbox {
     reporter: Reporter,
 }
 
+/// What comes of asking for the members.
+type Told = Result<Box<Enrolled>, Refusal>;
+
 enum Order {
     Ask(Request, oneshot::Sender<Reply>),
+    Enrol(Option<Change>, oneshot::Sender<Told>),
     Hear(NodeId, Message),
 }
 
@@ -70,6 +77,7 @@ impl Driver {
             conditions,
             tickets: 0,
             waiting: BTreeMap::new(),
+            enrolling: BTreeMap::new(),
             held: Vec::new(),
             has_put: false,
         }
@@ -122,10 +130,14 @@ impl Driver {
         for order in batch.drain(..) {
             match order {
                 Order::Ask(request, reply) => {
-                    self.tickets += 1;
-                    let ticket = Ticket(self.tickets);
+                    let ticket = self.ticket();
                     self.waiting.insert(ticket, reply);
                     self.input(Input::Request(ticket, request));
+                }
+                Order::Enrol(change, told) => {
+                    let ticket = self.ticket();
+                    self.enrolling.insert(ticket, told);
+                    self.input(Input::Enrol(ticket, change));
                 }
                 Order::Hear(from, message) => self.input(Input::Message(from, message)),
             }
@@ -161,6 +173,12 @@ impl Driver {
         }
     }
 
+    /// A ticket that was never given before.
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
     fn input(&mut self, input: Input) {
         let now = self.conditions.get().skew.apply(self.reporter.clock.now());
         if let Input::Message(from, message) = &input {
@@ -185,6 +203,13 @@ impl Driver {
         let delivery = match output {
             Output::Note(event) => return self.reporter.note(event),
             Output::Send(to, message) => Delivery::Send(to, message),
+            Output::Enrolled(ticket, enrolled) => {
+                if let Some(told) = self.enrolling.remove(&ticket) {
+                    // Who has given up need not be told.
+                    let _ = told.send(enrolled);
+                }
+                return;
+            }
             Output::Reply(ticket, reply) => match self.waiting.remove(&ticket) {
                 Some(caller) => Delivery::Reply(caller, reply),
                 None => return,
@@ -218,9 +243,22 @@ impl Drop for Driver {
 impl Inbox {
     /// Hands a client's request to the driver; the reply comes by itself.
     pub(super) fn ask(&self, request: Request) -> Result<oneshot::Receiver<Reply>, Refusal> {
-        let (reply, answer) = oneshot::channel();
         let operation = request.operation;
-        match self.orders.push(Order::Ask(request, reply)) {
+        self.order(operation, |reply| Order::Ask(request, reply))
+    }
+
+    /// Asks the driver for the members, or for a change of them.
+    pub(super) fn enrol(&self, change: Option<Change>) -> Result<oneshot::Receiver<Told>, Refusal> {
+        self.order(OperationId::NONE, |reply| Order::Enrol(change, reply))
+    }
+
+    fn order<T>(
+        &self,
+        operation: OperationId,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<oneshot::Receiver<T>, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        match self.orders.push(order(reply)) {
             Ok(()) => {
                 self.orders.ring();
                 Ok(answer)

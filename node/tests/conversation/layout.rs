@@ -87,6 +87,8 @@ impl Layout {
             repair: repairs.map(|(entry, _)| self.repair(entry)).collect(),
             deletion: choice(self.deletion.get(deletion::ENTRIES), self.shape),
             storage: choice(*self.storage.get(&storages), self.shape),
+            spares: Vec::new(),
+            handover: Default::default(),
             limits: Limits {
                 // Enough for all keys, or for one: then the counters of coordinators outside begin anew all the time.
                 counters: 1 + u32::from(self.seed.is_multiple_of(2)),

@@ -7,6 +7,7 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tidemark_node::handover::HandoverOptions;
 use tidemark_node::membership::Seat;
 use tidemark_node::replica::{self, Choice, Config, Input, Limits, Output, Replica};
 use tidemark_node::request::{Call, ReadNeeds, Reply, Request, Siblings, Ticket, WriteNeeds};
@@ -50,7 +51,8 @@ enum State {
 
 impl Cluster {
     pub(crate) fn new(config: Config) -> Self {
-        let members = config.nodes.iter().chain(&config.gateways).map(|id| {
+        let nodes = config.nodes.iter().chain(&config.spares);
+        let members = nodes.chain(&config.gateways).map(|id| {
             let storage = replica::simulated_storage(&config, *id).expect("the storage builds");
             let replica = Replica::new(&config, *id, 1, storage).expect("the node builds");
             let state = State::Up(Box::new(replica));
@@ -243,6 +245,8 @@ pub(crate) fn config(shape: Shape, replication: Value, repair: &[&str]) -> Confi
         repair: repair.iter().map(|kind| choice_of(kind)).collect(),
         deletion: choice_of("keep"),
         storage: choice_of("memory"),
+        spares: Vec::new(),
+        handover: HandoverOptions::default(),
         limits: Limits::default(),
         detail: Detail::All,
     }
@@ -307,7 +311,7 @@ pub(crate) fn delete(operation: OperationId, key: &str, context: Bytes) -> Reque
 pub(crate) fn replies(outputs: &[Output]) -> Vec<(Ticket, Reply)> {
     let reply = |output: &Output| match output {
         Output::Reply(ticket, reply) => Some((*ticket, reply.clone())),
-        Output::Send(..) | Output::Note(_) => None,
+        Output::Enrolled(..) | Output::Send(..) | Output::Note(_) => None,
     };
     outputs.iter().filter_map(reply).collect()
 }

@@ -79,6 +79,10 @@ impl Damage {
             Message::FetchReply(reply) => &mut reply.versions,
             Message::Repair(repair) => &mut repair.versions,
             Message::Handoff(hint) => &mut hint.versions,
+            Message::Move(page) => match page.keys.first_mut() {
+                Some(key) => &mut key.versions,
+                None => return,
+            },
             Message::BulkReply(reply) => match reply.keys.first_mut() {
                 Some(key) => &mut key.versions,
                 None => return,
@@ -93,6 +97,9 @@ impl Damage {
             | Message::Gossip(_)
             | Message::Collect(_)
             | Message::Bulk(_)
+            | Message::Members(_)
+            | Message::MembersReply(_)
+            | Message::MoveReply(_)
             | Message::Forward(_)
             | Message::ForwardReply(_) => return,
         };
@@ -143,7 +150,7 @@ fn message() -> impl Strategy<Value = Message> {
         }
     });
     let versions = prop::collection::vec(version, 0..3);
-    (0..13u8, number, operation, key, versions).prop_map(
+    (0..18u8, number, operation, key, versions).prop_map(
         |(class, request, operation, key, versions)| {
             let operation = operation.bits();
             let refusal = (request % 3 == 0).then(wire::Refusal::default);
@@ -155,6 +162,7 @@ fn message() -> impl Strategy<Value = Message> {
                     operation,
                     hint_for: None,
                     durable: request % 2 == 1,
+                    roll: request,
                 }),
                 1 => Message::StoreReply(wire::StoreReply {
                     request,
@@ -167,6 +175,7 @@ fn message() -> impl Strategy<Value = Message> {
                     key,
                     operation,
                     digest: request % 2 == 1,
+                    roll: request,
                 }),
                 3 => Message::FetchReply(wire::FetchReply {
                     request,
@@ -218,13 +227,30 @@ fn message() -> impl Strategy<Value = Message> {
                     digest: operation,
                     step: request as i32,
                 }),
-                _ => Message::BulkReply(wire::BulkReply {
+                13 => Message::BulkReply(wire::BulkReply {
                     request,
                     keys: vec![wire::BulkKey {
                         key: key.clone(),
                         versions,
                     }],
                     through: Some(key),
+                }),
+                14 => Message::Members(wire::Members { roll: key }),
+                15 => Message::MembersReply(wire::MembersReply {
+                    number: request,
+                    moved: operation > 0,
+                }),
+                16 => Message::Move(wire::Move {
+                    request,
+                    keys: vec![wire::MoveKey {
+                        key,
+                        versions,
+                        digest: operation,
+                    }],
+                }),
+                _ => Message::MoveReply(wire::MoveReply {
+                    request,
+                    wanted: vec![key],
                 }),
             }
         },

@@ -163,6 +163,8 @@ fn config() -> Config {
         repair: vec![first(repair::ENTRIES)],
         deletion: first(deletion::ENTRIES),
         storage: first(storage::ENTRIES),
+        spares: Vec::new(),
+        handover: tidemark_node::handover::HandoverOptions::default(),
         limits: replica::Limits::default(),
         detail: Detail::All,
     }

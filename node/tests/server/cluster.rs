@@ -275,7 +275,11 @@ takes_no!(
     sweep,
     bulk,
     bulk_reply,
-    collect
+    collect,
+    members,
+    members_reply,
+    r#move,
+    move_reply
 );
 
 pub(crate) fn put(key: &str, value: &str) -> PutRequest {

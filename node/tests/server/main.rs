@@ -365,6 +365,7 @@ async fn a_corrupt_envelope_is_refused_and_the_stream_goes_on() {
         key: "k".into(),
         operation: operation(2).bits(),
         digest: false,
+        roll: 0,
     });
     let corrupt = Envelope {
         checksum: 1,

@@ -346,6 +346,8 @@ impl<'a> World<'a> {
             match output {
                 Output::Send(node, message) => self.send(id, node, message),
                 Output::Reply(ticket, reply) => self.reply(ticket, reply),
+                // Nothing in a plan asks a node for the members.
+                Output::Enrolled(..) => {}
                 Output::Note(event) => self.note(event),
             }
         }
@@ -393,6 +395,6 @@ pub(super) fn operation_of(input: &Input) -> OperationId {
     match input {
         Input::Message(_, message) => message.operation(),
         Input::Request(_, request) => request.operation,
-        Input::Timeout => OperationId::NONE,
+        Input::Enrol(..) | Input::Timeout => OperationId::NONE,
     }
 }

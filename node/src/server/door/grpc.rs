@@ -2,13 +2,16 @@
 
 use super::Reception;
 use super::peer::Peers;
+use crate::partitioner::Change;
 use crate::replica::Limits;
 use crate::request::{Call, Refusal, Reply};
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::task::{Context, Poll};
+use tidemark_proto::id::NodeId;
 use tidemark_proto::wire;
 use tidemark_proto::wire::kv_server::{self, Kv, KvServer};
+use tidemark_proto::wire::membership_server::{self, Membership, MembershipServer};
 use tidemark_proto::wire::peer_server;
 use tokio::net::TcpListener;
 use tonic::body::Body;
@@ -38,10 +41,12 @@ pub(in crate::server) async fn open(
             .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .with_service_name(kv_server::SERVICE_NAME)
+            .with_service_name(membership_server::SERVICE_NAME)
             .with_service_name(peer_server::SERVICE_NAME)
             .with_service_name(health_server::SERVICE_NAME)
     };
     let rest = Routes::new(HealthServer::new(health))
+        .add_service(MembershipServer::new(Clients(reception.clone())))
         .add_service(reflection().build_v1().expect(COMPILED))
         .add_service(reflection().build_v1alpha().expect(COMPILED));
     Server::builder()
@@ -142,6 +147,55 @@ impl Clients {
             reply => Err(refused(reply)),
         }
     }
+}
+
+#[tonic::async_trait]
+impl Membership for Clients {
+    async fn join(
+        &self,
+        request: Request<wire::JoinRequest>,
+    ) -> Result<Response<wire::RollReply>, Status> {
+        let node = node("node", &request.get_ref().node)?;
+        self.enrol(Some(Change::Join(node))).await
+    }
+
+    async fn leave(
+        &self,
+        request: Request<wire::LeaveRequest>,
+    ) -> Result<Response<wire::RollReply>, Status> {
+        let node = node("node", &request.get_ref().node)?;
+        self.enrol(Some(Change::Leave(node))).await
+    }
+
+    async fn replace(
+        &self,
+        request: Request<wire::ReplaceRequest>,
+    ) -> Result<Response<wire::RollReply>, Status> {
+        let wire::ReplaceRequest { old, new } = request.get_ref();
+        let (old, new) = (node("old", old)?, node("new", new)?);
+        self.enrol(Some(Change::Replace { old, new })).await
+    }
+
+    async fn roll(
+        &self,
+        _: Request<wire::RollRequest>,
+    ) -> Result<Response<wire::RollReply>, Status> {
+        self.enrol(None).await
+    }
+}
+
+impl Clients {
+    async fn enrol(&self, change: Option<Change>) -> Result<Response<wire::RollReply>, Status> {
+        match self.0.enrol(change).await {
+            Ok(enrolled) => Ok(Response::new((*enrolled).into())),
+            Err(refusal) => Err(refused(Reply::Refused(refusal))),
+        }
+    }
+}
+
+fn node(field: &str, name: &str) -> Result<NodeId, Status> {
+    name.parse::<NodeId>()
+        .map_err(|error| Status::invalid_argument(format!("{field}: {error}")))
 }
 
 /// The status for a reply that does not answer the call.

@@ -6,7 +6,8 @@ pub(super) mod peer;
 
 use super::Reporter;
 use super::driver::Inbox;
-use crate::request::{Code, Refusal, Reply, Request};
+use crate::partitioner::Change;
+use crate::request::{Code, Enrolled, Refusal, Reply, Request};
 use by_hand::ByHand;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
@@ -47,12 +48,21 @@ impl Reception {
 
     async fn pass(&self, request: Request) -> Reply {
         let Ok(_inside) = self.gate.try_read() else {
-            return unavailable("the node is shutting down");
+            return unavailable(SHUTTING_DOWN);
         };
         match self.inbox.ask(request) {
             Ok(reply) => reply.await.unwrap_or_else(|_| unavailable(STOPPED)),
             Err(refusal) => Reply::Refused(refusal),
         }
+    }
+
+    /// Asks the node for the members, or for a change of them.
+    async fn enrol(&self, change: Option<Change>) -> Result<Box<Enrolled>, Refusal> {
+        let Ok(_inside) = self.gate.try_read() else {
+            return Err(Refusal::new(Code::Unavailable, SHUTTING_DOWN));
+        };
+        let told = self.inbox.enrol(change)?.await;
+        told.unwrap_or_else(|_| Err(Refusal::new(Code::Unavailable, STOPPED)))
     }
 
     /// Lets nobody in any more and waits until everybody inside has left. It stays closed while the guard lives.
@@ -65,4 +75,5 @@ fn unavailable(message: &'static str) -> Reply {
     Reply::Refused(Refusal::new(Code::Unavailable, message))
 }
 
+const SHUTTING_DOWN: &str = "the node is shutting down";
 const STOPPED: &str = "the node stopped before it could reply";

@@ -1,0 +1,330 @@
+//! Members come and go while clients read and write, messages overtake each other, and some are lost: no acknowledged
+//! write is lost, none is missed by a read, and in the end keys are where they belong and nowhere else.
+
+mod harness;
+
+use bytes::Bytes;
+use harness::{Cluster, Shape, config, get, put, replies};
+use rand::RngExt as _;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidemark_node::chance;
+use tidemark_node::partitioner::Change;
+use tidemark_node::replica::{Input, Output};
+use tidemark_node::request::{Answer, Enrolled, Reply, Ticket};
+use tidemark_proto::id::{NodeId, OperationId};
+
+/// If this fails, a read during a change of the members misses a write, or a change loses one or never ends.
+#[test]
+fn members_come_and_go_and_no_read_misses_a_write() {
+    let mut moved = 0;
+    for seed in 0..SEEDS {
+        moved += Story::of(seed).play();
+    }
+    assert!(
+        moved > 0,
+        "nothing was ever handed over: the test tests nothing"
+    );
+}
+
+/// If this fails, somebody may begin a change that cannot be, and is not told why.
+#[test]
+fn changes_that_cannot_be_are_refused_with_their_reason() {
+    let mut story = Story::of(1);
+    let mut refused = |node: u16, change: &str| {
+        let change: Change = change.parse().unwrap();
+        match story.enrol(NodeId::node(node), Some(change)) {
+            Err(reason) => reason,
+            Ok(enrolled) => panic!("{change} was begun: {enrolled:?}"),
+        }
+    };
+    assert_eq!(
+        refused(2, "+n4"),
+        "n1 keeps the roll of the members; ask it"
+    );
+    assert_eq!(
+        refused(1, "+n2"),
+        "n2 is a member already; the members are n1, n2, n3"
+    );
+    assert_eq!(
+        refused(1, "+n9"),
+        "n9 is not known here; the nodes are n1, n2, n3, n4, n5, n6"
+    );
+    assert_eq!(
+        refused(1, "-n5"),
+        "n5 is no member; the members are n1, n2, n3"
+    );
+    assert_eq!(
+        refused(1, "-n3"),
+        "3 members hold 3 replicas of each key: none can leave; let another join first"
+    );
+    story
+        .enrol(NodeId::node(1), Some("+n4".parse().unwrap()))
+        .unwrap();
+    let reason = match story.enrol(NodeId::node(1), Some("+n5".parse().unwrap())) {
+        Err(reason) => reason,
+        Ok(enrolled) => panic!("two changes at once: {enrolled:?}"),
+    };
+    assert_eq!(reason, "a change is under way: +n4; wait until it is over");
+}
+
+/// A cluster, its clients, and what they know.
+struct Story {
+    seed: u64,
+    cluster: Cluster,
+    chance: Xoshiro256PlusPlus,
+    /// Each key has one writer.
+    keys: BTreeMap<String, Key>,
+    open: BTreeMap<Ticket, Open>,
+    operations: u64,
+    changes: Vec<Change>,
+    handed_over: u64,
+}
+
+#[derive(Default)]
+struct Key {
+    /// The last write that was acknowledged.
+    acknowledged: u64,
+    /// The context of the last answer.
+    context: Bytes,
+    writing: bool,
+}
+
+/// A request that waits for its reply.
+struct Open {
+    key: String,
+    /// The write's number; none: it reads.
+    write: Option<u64>,
+    /// The last write that was acknowledged when it began.
+    owed: u64,
+}
+
+impl Story {
+    fn of(seed: u64) -> Self {
+        let shape = Shape {
+            nodes: 3,
+            gateways: 0,
+            n: 3,
+            r: 2,
+            w: 2,
+        };
+        let mut config = config(shape, json!({}), &[]);
+        config.seed = seed;
+        config.spares = (4..=6).map(NodeId::node).collect();
+        config.handover.batch = 4;
+        let changes = ["+n4", "+n5", "+n6", "-n2", "n3>n2", "-n1"];
+        let changes = changes.iter().rev().map(|text| text.parse().unwrap());
+        Self {
+            seed,
+            cluster: Cluster::new(config),
+            chance: chance::stream(seed, "elastic", NodeId::client(1)),
+            keys: (0..KEYS)
+                .map(|key| (format!("key{key}"), Key::default()))
+                .collect(),
+            open: BTreeMap::new(),
+            operations: 0,
+            changes: changes.collect(),
+            handed_over: 0,
+        }
+    }
+
+    /// Gives how many keys were handed over.
+    fn play(mut self) -> u64 {
+        for _ in 0..MOST_STEPS {
+            match self.chance.random_range(0..20u32) {
+                // As many messages leave the bag as come into it.
+                0 => self.ask(),
+                1..=16 if !self.cluster.bag.is_empty() => {
+                    let index = self.chance.random_range(0..self.cluster.bag.len());
+                    if self.chance.random_ratio(1, 50) {
+                        self.cluster.bag.remove(index);
+                    } else {
+                        let outputs = self.cluster.deliver(index);
+                        self.absorb(outputs);
+                    }
+                }
+                17 => self.wait(Duration::from_millis(20)),
+                18 => self.change(),
+                _ => {}
+            }
+            if self.changes.is_empty()
+                && self
+                    .roll(NodeId::node(4))
+                    .is_some_and(|it| it.roll.under_way.is_none())
+            {
+                break;
+            }
+        }
+        assert!(
+            self.changes.is_empty(),
+            "seed {}: {:?} were never begun",
+            self.seed,
+            self.changes
+        );
+        // All is delivered, and what waits for time gets it.
+        for _ in 0..100 {
+            let outputs = self.cluster.settle();
+            self.absorb(outputs);
+            self.wait(Duration::from_millis(100));
+        }
+        self.check_places();
+        self.handed_over
+    }
+
+    /// In the end all members go by one roll, and who holds a key is who is to hold it.
+    fn check_places(&mut self) {
+        let seed = self.seed;
+        let rolls: Vec<_> = (1..=6).map(|node| self.roll(NodeId::node(node))).collect();
+        let first = rolls[0].clone().expect("n1 answers").roll;
+        assert_eq!(
+            first.under_way, None,
+            "seed {seed}: the last change never ended"
+        );
+        for roll in rolls.into_iter().flatten() {
+            assert_eq!(roll.roll, first, "seed {seed}: two rolls");
+        }
+        let members = first.roster.nodes().to_vec();
+        let names: Vec<_> = members.iter().map(NodeId::to_string).collect();
+        assert_eq!(names, ["n2", "n4", "n5", "n6"], "seed {seed}");
+        let partitioner =
+            tidemark_node::replica::partitioner_of(&self.cluster.config, &first.roster).unwrap();
+        for (name, key) in &self.keys {
+            let holders = partitioner.preference(name.as_bytes(), 3);
+            let holds = |node: u16| -> u64 {
+                let held = self.cluster.held(NodeId::node(node), name);
+                let numbers = held
+                    .iter()
+                    .map(|version| OperationId::from_bits(version.operation).sequence());
+                numbers.max().unwrap_or(0)
+            };
+            let fresh = holders
+                .iter()
+                .filter(|node| holds(node.number()) >= key.acknowledged)
+                .count();
+            assert!(
+                fresh >= 2 || key.acknowledged == 0,
+                "seed {seed}: {name} is on {fresh} of {holders:?}"
+            );
+            for node in (1..=6).filter(|node| !holders.contains(&NodeId::node(*node))) {
+                assert_eq!(holds(node), 0, "seed {seed}: n{node} still holds {name}");
+            }
+        }
+    }
+
+    /// A client reads or writes some key through some node that was once a member.
+    fn ask(&mut self) {
+        let members: Vec<NodeId> = match self.roll(NodeId::node(4)) {
+            Some(enrolled) => enrolled.roll.roster.nodes().to_vec(),
+            None => return,
+        };
+        let node = members[self.chance.random_range(0..members.len())];
+        let name = format!("key{}", self.chance.random_range(0..KEYS));
+        let writes = self.chance.random_ratio(1, 2);
+        let key = self.keys.get_mut(&name).expect("it is one of them");
+        self.operations += 1;
+        let operation = OperationId::new(NodeId::client(1), self.operations);
+        let write = (writes && !key.writing).then_some(self.operations);
+        let request = match write {
+            Some(_) => put(operation, &name, "value", key.context.clone()),
+            None => get(operation, &name, None),
+        };
+        key.writing |= write.is_some();
+        let owed = key.acknowledged;
+        let (ticket, outputs) = self.cluster.ask(node, request);
+        self.open.insert(
+            ticket,
+            Open {
+                key: name,
+                write,
+                owed,
+            },
+        );
+        self.absorb(outputs);
+    }
+
+    fn change(&mut self) {
+        let Some(change) = self.changes.last().copied() else {
+            return;
+        };
+        for node in 1..=6 {
+            if self.enrol(NodeId::node(node), Some(change)).is_ok() {
+                self.changes.pop();
+                return;
+            }
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let rung = self.cluster.wait(time);
+        for (_, outputs) in rung {
+            self.absorb(outputs);
+        }
+    }
+
+    fn roll(&mut self, node: NodeId) -> Option<Enrolled> {
+        self.enrol(node, None).ok()
+    }
+
+    fn enrol(&mut self, node: NodeId, change: Option<Change>) -> Result<Enrolled, String> {
+        let outputs = self.cluster.handle(node, Input::Enrol(Ticket(0), change));
+        let enrolled = outputs.into_iter().find_map(|output| match output {
+            Output::Enrolled(_, enrolled) => Some(enrolled),
+            Output::Reply(..) | Output::Send(..) | Output::Note(_) => None,
+        });
+        let enrolled = enrolled.expect("it is answered at once");
+        enrolled.map_or_else(|refusal| Err(refusal.message.into_owned()), |it| Ok(*it))
+    }
+
+    fn absorb(&mut self, outputs: Vec<Output>) {
+        for output in &outputs {
+            if let Output::Note(tidemark_proto::event::Event::Upkeep(upkeep)) = output
+                && upkeep.chore == tidemark_proto::event::Chore::HandedOver
+            {
+                self.handed_over += upkeep.count;
+            }
+        }
+        for (ticket, reply) in replies(&outputs) {
+            let Some(Open {
+                key: name,
+                write,
+                owed,
+            }) = self.open.remove(&ticket)
+            else {
+                continue;
+            };
+            let key = self.keys.get_mut(&name).expect("it is one of them");
+            key.writing &= write.is_none();
+            match (reply, write) {
+                (Reply::Got(answer), _) => {
+                    let newest = newest(&answer);
+                    assert!(
+                        newest >= owed,
+                        "seed {}: a read of {name} misses write {owed}: it has {newest}, by {:?}",
+                        self.seed,
+                        answer.answered
+                    );
+                    key.context = answer.context;
+                }
+                (Reply::Written(answer), Some(number)) => {
+                    key.acknowledged = number;
+                    key.context = answer.context;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn newest(answer: &Answer) -> u64 {
+    let numbers = answer
+        .versions
+        .iter()
+        .map(|version| version.operation.sequence());
+    numbers.max().unwrap_or(0)
+}
+
+const SEEDS: u64 = 100;
+const KEYS: u32 = 40;
+const MOST_STEPS: u32 = 60_000;
