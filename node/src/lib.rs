@@ -2,6 +2,7 @@
 //! clocks, threads, sockets or ambient chance.
 
 pub mod chance;
+mod comparison;
 pub mod conditions;
 pub mod context;
 mod context_check;

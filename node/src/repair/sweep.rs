@@ -14,7 +14,8 @@
 
 use super::{Build, News, Repair};
 use crate::chance::stream;
-use crate::context::{Context, bytes_of, digest};
+use crate::comparison::{Sent, join, repair, set_of};
+use crate::context::{Context, digest};
 use crate::forest::{Forest, ReplicaSet, place_of, replicas};
 use crate::membership::Seat;
 use crate::merkle::{LeafHash, MOST_LEAVES, Shape};
@@ -24,11 +25,11 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tidemark_proto::event::Chore;
 use tidemark_proto::id::{NodeId, OperationId};
-use tidemark_proto::message::{Message, Method};
+use tidemark_proto::message::Message;
 use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve, schema};
 use tidemark_proto::span::Span;
 use tidemark_proto::wire::{self, sweep::Body};
@@ -149,10 +150,13 @@ impl Repair for Sweep {
             return None;
         }
         let answer = match sweep.body.take()? {
-            Body::Hashes(hashes) => self.compare_hashes(&set_of(context, from, &sweep)?, &hashes),
+            Body::Hashes(hashes) => self
+                .forest
+                .compare_hashes(&set_of(context, from, &sweep)?, &hashes),
             Body::Keys(keys) => {
                 let set = set_of(context, from, &sweep)?;
-                self.compare_keys(context, from, &set, keys)
+                let limit = self.options.batch as usize;
+                self.forest.compare_keys(context, from, &set, keys, limit)
             }
             Body::Differing(answer) => {
                 self.differing(context, from, &sweep, answer);
@@ -206,7 +210,6 @@ impl Repair for Sweep {
     }
 }
 
-/// What the node does that asks.
 impl Sweep {
     /// Takes up the next node that is up.
     fn begin(&mut self, context: &mut Context<'_>) {
@@ -390,81 +393,6 @@ impl Sweep {
     }
 }
 
-/// What the node does that is asked.
-impl Sweep {
-    /// None: there are no such nodes.
-    fn compare_hashes(&self, set: &ReplicaSet, asked: &wire::SweepHashes) -> Option<Body> {
-        let (level, shape) = (asked.level, self.forest.shape());
-        let is_ascending = asked.nodes.is_sorted_by(|one, next| one < next);
-        let exist = asked.nodes.iter().all(|node| shape.has(level, *node));
-        if !is_ascending || !exist || asked.nodes.len() != asked.hashes.len() {
-            return None;
-        }
-        let pairs = asked.nodes.iter().zip(&asked.hashes);
-        let differ = pairs.filter(|(node, hash)| self.forest.hash(set, level, **node) != **hash);
-        let nodes = differ.map(|(node, _)| *node).collect();
-        Some(Body::Differing(wire::SweepDiffering { nodes }))
-    }
-
-    /// Sends what the other lacks or has otherwise, and tells what is missing here. None: there are no such leaves.
-    fn compare_keys(
-        &self,
-        context: &mut Context<'_>,
-        from: NodeId,
-        set: &ReplicaSet,
-        asked: wire::SweepKeys,
-    ) -> Option<Body> {
-        let (limit, shape) = (self.options.batch as usize, self.forest.shape());
-        let is_ascending = asked.leaves.is_sorted_by(|one, next| one < next);
-        let exist = asked
-            .leaves
-            .iter()
-            .all(|leaf| shape.has(shape.leaf_level(), *leaf));
-        if !is_ascending || !exist || asked.leaves.len() > limit {
-            return None;
-        }
-        let leaves = asked.leaves.into_iter();
-        let page = self
-            .forest
-            .page(context, set, leaves, asked.after.as_ref(), limit);
-        let ends = page.through.into_iter().chain(asked.through);
-        let through = ends.min_by(|one, other| place_of(one).cmp(&place_of(other)));
-        let end = through.as_ref().map(place_of);
-        let is_within = |key: &Bytes| end.is_none_or(|end| place_of(key) <= end);
-
-        let theirs = asked
-            .keys
-            .into_iter()
-            .map(|theirs| (theirs.key, theirs.digest));
-        let mut theirs: BTreeMap<Bytes, u64> = theirs.filter(|(key, _)| is_within(key)).collect();
-        let (mut compared, mut sent) = (theirs.len() as u64, Sent::default());
-        for (key, held) in page.held.into_iter().filter(|(key, _)| is_within(key)) {
-            let digest_there = theirs.remove(&key);
-            compared += u64::from(digest_there.is_none());
-            if digest_there != Some(digest(&held)) {
-                sent.add(&key, &held);
-                let value = wire::SweepValue {
-                    key,
-                    versions: held,
-                };
-                let body = Some(Body::Value(value));
-                let value = wire::Sweep {
-                    body,
-                    ..wire::Sweep::default()
-                };
-                context.send(from, Message::Sweep(Box::new(value)));
-            }
-        }
-        sent.note(context, from);
-        let keys = theirs.into_keys().collect();
-        Some(Body::Missing(wire::SweepMissing {
-            keys,
-            compared,
-            through,
-        }))
-    }
-}
-
 impl Exchange {
     fn waits_for(&self, from: NodeId, sweep: &wire::Sweep) -> bool {
         self.peer == from && (self.number, self.step) == (sweep.exchange, sweep.step)
@@ -522,111 +450,28 @@ impl Phase {
     }
 }
 
-/// What was sent to mend a replica.
-#[derive(Default)]
-struct Sent {
-    keys: u64,
-    bytes: u64,
-}
-
-impl Sent {
-    fn add(&mut self, key: &Bytes, versions: &Versions) {
-        self.keys += 1;
-        self.bytes += bytes_of(key, versions);
-    }
-
-    fn note(&self, context: &mut Context<'_>, to: NodeId) {
-        if self.keys > 0 {
-            context.note_chore(Chore::SweepSent, to, |note| {
-                note.count = self.keys;
-                note.bytes = self.bytes;
-            });
-        }
-    }
-}
-
-/// Joins what the other holds of a key with what is held here, and sends back what it lacks of that.
-fn join(context: &mut Context<'_>, from: NodeId, value: wire::SweepValue) {
-    let wire::SweepValue { key, versions } = value;
-    if !context.versioning.accepts_versions(&versions) {
-        context.refuse(
-            OperationId::NONE,
-            "a sweep's versions are not of this cluster's versioning",
-        );
-        return;
-    }
-    if !replicas(context, &key).contains(&context.id) {
-        return;
-    }
-    let held = context.load(&key, OperationId::NONE).unwrap_or_default();
-    let joined = context.versioning.sync(&held, &versions);
-    // A disk that is full is noted, and the next sweep finds the key again.
-    let _ = context.hold(&key, &joined, OperationId::NONE, Method::Repair);
-    if joined != versions {
-        let mut sent = Sent::default();
-        sent.add(&key, &joined);
-        sent.note(context, from);
-        repair(context, from, key, joined);
-    }
-}
-
-fn repair(context: &mut Context<'_>, to: NodeId, key: Bytes, versions: Versions) {
-    let operation = OperationId::NONE.bits();
-    context.send(
-        to,
-        Message::Repair(wire::Repair {
-            request: 0,
-            key,
-            versions,
-            operation,
-        }),
-    );
-}
-
-/// The set of replicas that a step is about; none unless both nodes are of it.
-fn set_of(context: &mut Context<'_>, from: NodeId, sweep: &wire::Sweep) -> Option<ReplicaSet> {
-    let bits = sweep.replicas.iter().map(|bits| u16::try_from(*bits));
-    let set: Option<ReplicaSet> = bits.map(|bits| bits.ok().map(NodeId::from_bits)).collect();
-    let set = set.filter(|set| set.contains(&from) && set.contains(&context.id));
-    if set.is_none() {
-        context.refuse(
-            OperationId::NONE,
-            "a sweep is about keys that the two nodes do not share",
-        );
-    }
-    set
-}
-
 fn build(options: &Options, seat: Seat) -> Result<Box<dyn Repair>, OptionError> {
     let options: SweepOptions = parse(options)?;
-    let SweepOptions {
-        leaves,
-        fanout,
-        batch,
-        period,
-        timeout,
-        ..
-    } = options;
+    let (leaves, fanout) = (options.leaves, options.fanout);
     let Some(shape) = Shape::new(leaves, fanout) else {
         let is_fanout = leaves.is_power_of_two() && leaves <= MOST_LEAVES;
-        return Err(if is_fanout {
-            let reason =
-                format!("fanout is {fanout}, but it is a power of two; choose 2, 4, 8 and so on");
-            OptionError::of("fanout", reason)
+        let (name, number) = if is_fanout {
+            ("fanout", fanout)
         } else {
-            let reason = format!(
-                "leaves is {leaves}, but it is a power of two; choose 1, 2, 4 and so on to {MOST_LEAVES}"
-            );
-            OptionError::of("leaves", reason)
-        });
+            ("leaves", leaves)
+        };
+        let reason = format!(
+            "{name} is {number}, but it is a power of two; choose 2, 4, 8 and so on to {MOST_LEAVES}"
+        );
+        return Err(OptionError::of(name, reason));
     };
-    if batch == 0 {
+    if options.batch == 0 {
         return Err(OptionError::of(
             "batch",
             "batch is 0; no key would ever be compared",
         ));
     }
-    for (name, span) in [("period", period), ("timeout", timeout)] {
+    for (name, span) in [("period", options.period), ("timeout", options.timeout)] {
         if span.0.is_zero() {
             let reason = format!("{name} is 0s; a sweep would never pause");
             return Err(OptionError::of(name, reason));
