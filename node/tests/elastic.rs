@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_node::chance;
 use tidemark_node::partitioner::Change;
-use tidemark_node::replica::{Input, Output};
+use tidemark_node::replica::{Input, Output, partitioner_of};
 use tidemark_node::request::{Answer, Enrolled, Reply, Ticket};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -115,7 +115,10 @@ impl Story {
         config.spares = (4..=6).map(NodeId::node).collect();
         config.handover.batch = 4;
         let changes = ["+n4", "+n5", "+n6", "-n2", "n3>n2", "-n1"];
-        let changes = changes.iter().rev().map(|text| text.parse().unwrap());
+        let changes = changes
+            .iter()
+            .rev()
+            .map(|text| text.parse().expect("it is a change"));
         Self {
             seed,
             cluster: Cluster::new(config),
@@ -188,8 +191,8 @@ impl Story {
         let members = first.roster.nodes().to_vec();
         let names: Vec<_> = members.iter().map(NodeId::to_string).collect();
         assert_eq!(names, ["n2", "n4", "n5", "n6"], "seed {seed}");
-        let partitioner =
-            tidemark_node::replica::partitioner_of(&self.cluster.config, &first.roster).unwrap();
+        let partitioner = partitioner_of(&self.cluster.config, &first.roster)
+            .expect("keys can be laid out over the members");
         for (name, key) in &self.keys {
             let holders = partitioner.preference(name.as_bytes(), 3);
             let holds = |node: u16| -> u64 {
