@@ -37,7 +37,13 @@ pub trait Versioning: Send {
 
     /// What a read makes of its replicas' answers: unless it says otherwise, all of them joined.
     fn merge(&mut self, answers: &mut dyn Iterator<Item = &Versions>) -> Versions {
-        answers.fold(Versions::new(), |merged, answer| self.sync(&merged, answer))
+        let first = answers.next().cloned().unwrap_or_default();
+        answers.fold(first, |merged, answer| {
+            if merged == *answer {
+                return merged;
+            }
+            self.sync(&merged, answer)
+        })
     }
 
     /// The context that covers every one of these versions.
