@@ -175,7 +175,7 @@ fn latency_counts_from_the_intended_start_and_for_each_outcome() {
 #[test]
 fn a_fault_is_charged_with_what_it_touched() {
     let figures = figures(&format!(
-        "{CUT}\n fault idle latency 210..220\n fault down crash 230..240\n crashed 230 n2"
+        "{CUT}\n fault idle latency 210..220\n fault down crash 230..240 n2\n crashed 230 n2"
     ));
     let faults: Vec<_> = figures
         .faults

@@ -5,7 +5,8 @@
 //! (coordinator), `clock n1:3`, `as preload`, and at the end of a read `: ` and what is expected of it.
 //! Anything else begins with its name: `started 0`, `placed x n1 n2`, `stored 5 n1 x c1.1 Store 7 c1.1` (digest, versions),
 //! `sent 1 c1.1 n1 n2 Store 1`, `received 2 c1.1 n1 n2 Store`, `fate 1 n1 n2 Store 1 cut` (lost, by that fault's rule; `-`: delivered),
-//! `did 7 n1 hint-kept n3 2` (a chore, about whom, its count), `fault cut partition 10..20`, `crashed 12 n2`. `#` begins a comment.
+//! `did 7 n1 hint-kept n3 2` (a chore, about whom, its count), `fault cut partition 10..20`, `fault down crash 10..20 n2` (whom it
+//! concerns), `crashed 12 n2`. `#` begins a comment.
 
 use bytes::Bytes;
 use std::fmt::Debug;
@@ -102,14 +103,14 @@ impl Script {
                 count: read(count),
                 bytes: 0,
             })),
-            ["fault", name, kind, span] => {
+            ["fault", name, kind, span, ..] => {
                 let (from, until) = span.split_once("..").expect("a span");
                 Event::Fault(Box::new(FaultSpan {
                     name: name.to_owned(),
                     kind: kind.to_owned(),
                     from: ms(from),
                     until: ms(until),
-                    about: String::new(),
+                    about: words[4..].join(", "),
                     series: None,
                 }))
             }
