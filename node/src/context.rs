@@ -1,10 +1,11 @@
 //! Everything that a strategy may see and touch while it handles one input.
 
+use crate::config::Limits;
 use crate::deletion::Tombstone;
 use crate::durability::Sync;
 use crate::hints::{Hint, Hints, Overflow};
 use crate::repair::{Change, FinishedRead, News};
-use crate::replica::{Limits, Output, ROLL};
+use crate::replica::{Output, ROLL};
 use crate::request::{Code, Refusal, Reply, Ticket};
 use crate::roll::Roll;
 use crate::storage::{Damage, Full, Storage};

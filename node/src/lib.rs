@@ -4,6 +4,7 @@
 pub mod chance;
 mod comparison;
 pub mod conditions;
+pub mod config;
 pub mod context;
 mod context_check;
 pub mod coordinator;

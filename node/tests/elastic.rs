@@ -11,8 +11,9 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_node::chance;
+use tidemark_node::config::partitioner_of;
 use tidemark_node::partitioner::Change;
-use tidemark_node::replica::{Input, Output, partitioner_of};
+use tidemark_node::replica::{Input, Output};
 use tidemark_node::request::{Answer, Enrolled, Reply, Ticket};
 use tidemark_proto::id::{NodeId, OperationId};
 

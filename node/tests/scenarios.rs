@@ -25,7 +25,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use tidemark_node::replica::{Choice, Output};
+use tidemark_node::config::Choice;
+use tidemark_node::replica::Output;
 use tidemark_node::request::{
     Answer, Call, ReadNeeds, Reply, Request, Siblings, Ticket, WriteNeeds,
 };

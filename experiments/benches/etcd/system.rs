@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tidemark::backend::real::child::{NodeStart, Start};
 use tidemark::backend::real::process::Process;
-use tidemark_node::replica::Config;
+use tidemark_node::config::Config;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::id::NodeId;
 

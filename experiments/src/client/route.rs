@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidemark_node::chance;
+use tidemark_node::config::partitioner;
 use tidemark_node::partitioner::Partitioner;
-use tidemark_node::replica::partitioner;
 use tidemark_proto::id::NodeId;
 
 /// A way of choosing the node to ask.

@@ -6,7 +6,7 @@ use crate::record::ClusterRecord;
 use crate::run::quoted;
 use std::fmt::Write as _;
 use std::path::Path;
-use tidemark_node::replica::partitioner;
+use tidemark_node::config::partitioner;
 use tidemark_proto::id::NodeId;
 
 /// The whole text. The lines are about one key: one of its replicas writes it, another reads it.

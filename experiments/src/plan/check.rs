@@ -7,7 +7,8 @@ use crate::client::{MoveAfter, Route};
 use crate::workload;
 use serde_json::Value;
 use tidemark_netfuzz::{Network, Part};
-use tidemark_node::replica::{Choice, ConfigError, Replica, simulated_storage};
+use tidemark_node::config::{Choice, ConfigError, simulated_storage};
+use tidemark_node::replica::Replica;
 use tidemark_node::{
     deletion, membership, partitioner, repair, replication, storage as storages, versioning,
 };

@@ -13,7 +13,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-use tidemark_node::replica::Choice;
+use tidemark_node::config::Choice;
 use tidemark_proto::registry::{Entry, OptionError, Options, find};
 
 /// A way of choosing what to ask next.

@@ -8,11 +8,11 @@ mod hard;
 mod immediate;
 mod keep;
 
+use crate::config::Choice;
 use crate::context::{Context, digest};
 use crate::membership::Seat;
 use crate::partitioner::PreferenceList;
 use crate::repair::FinishedRead;
-use crate::replica::Choice;
 use crate::versioning::Versions;
 use bytes::Bytes;
 use schemars::JsonSchema;

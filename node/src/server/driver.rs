@@ -324,7 +324,7 @@ const SLOW: Duration = Duration::from_millis(50);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replica::{Config, storage};
+    use crate::config::{Config, storage};
     use serde_json::json;
     use tidemark_proto::clock::Clock;
     use tidemark_proto::wire;

@@ -7,7 +7,7 @@
 use super::frames::Frames;
 use super::{Reporter, ServeError};
 use crate::chance;
-use crate::replica::Config;
+use crate::config::Config;
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::pin::Pin;

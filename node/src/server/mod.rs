@@ -8,8 +8,9 @@ mod outbox;
 mod queue;
 
 use crate::conditions::Shared;
+use crate::config::{self, Config, ConfigError};
 use crate::disk::Disk;
-use crate::replica::{self, Config, ConfigError, Replica};
+use crate::replica::Replica;
 use crate::storage::Failed;
 use door::{Reception, grpc, peer::Peers};
 use driver::Driver;
@@ -105,7 +106,7 @@ pub async fn serve(
         conditions,
     } = settings;
     let reporter = Reporter { id, clock, note };
-    let storage = replica::storage(&config, id, data.as_deref())?;
+    let storage = config::storage(&config, id, data.as_deref())?;
     let disk = Disk::under(storage, conditions.clone());
     let replica = Replica::new(&config, id, life, disk)?;
     let mut lanes = JoinSet::new();

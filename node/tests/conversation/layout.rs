@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
 use std::collections::BTreeSet;
-use tidemark_node::replica::{Choice, Config, Limits};
+use tidemark_node::config::{Choice, Config, Limits};
 use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
 use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;

@@ -13,7 +13,7 @@ use harness::{Shape, tries};
 use layout::layout;
 use proptest::prelude::*;
 use talk::{Talk, Writes};
-use tidemark_node::replica::Config;
+use tidemark_node::config::Config;
 
 proptest! {
     #![proptest_config(tries())]

@@ -7,9 +7,10 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tidemark_node::config::{self, Choice, Config, Limits};
 use tidemark_node::handover::HandoverOptions;
 use tidemark_node::membership::Seat;
-use tidemark_node::replica::{self, Choice, Config, Input, Limits, Output, Replica};
+use tidemark_node::replica::{Input, Output, Replica};
 use tidemark_node::request::{Call, ReadNeeds, Reply, Request, Siblings, Ticket, WriteNeeds};
 use tidemark_node::storage::{Damage, Kept, Storage};
 use tidemark_node::versioning::Versions;
@@ -53,7 +54,7 @@ impl Cluster {
     pub(crate) fn new(config: Config) -> Self {
         let nodes = config.nodes.iter().chain(&config.spares);
         let members = nodes.chain(&config.gateways).map(|id| {
-            let storage = replica::simulated_storage(&config, *id).expect("the storage builds");
+            let storage = config::simulated_storage(&config, *id).expect("the storage builds");
             let replica = Replica::new(&config, *id, 1, storage).expect("the node builds");
             let state = State::Up(Box::new(replica));
             (*id, Member { life: 1, state })
@@ -75,7 +76,7 @@ impl Cluster {
 
     /// The first `n` nodes of a key's preference list.
     pub(crate) fn replicas(&self, key: &str, n: usize) -> Vec<NodeId> {
-        let partitioner = replica::partitioner(&self.config).expect("the partitioner builds");
+        let partitioner = config::partitioner(&self.config).expect("the partitioner builds");
         partitioner.preference(key.as_bytes(), n).to_vec()
     }
 

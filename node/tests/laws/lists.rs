@@ -6,8 +6,9 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+use tidemark_node::config::{self, Choice, Config};
 use tidemark_node::membership;
-use tidemark_node::replica::{self, Choice, Config, Replica};
+use tidemark_node::replica::Replica;
 use tidemark_node::{deletion, partitioner, repair, replication, storage, versioning};
 use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
@@ -165,7 +166,7 @@ fn config() -> Config {
         storage: first(storage::ENTRIES),
         spares: Vec::new(),
         handover: tidemark_node::handover::HandoverOptions::default(),
-        limits: replica::Limits::default(),
+        limits: config::Limits::default(),
         detail: Detail::All,
     }
 }
@@ -192,7 +193,7 @@ fn choice_of<'a>(config: &'a mut Config, seam: &str) -> &'a mut Choice {
 
 fn build(config: &Config) -> Result<(), String> {
     let id = NodeId::node(1);
-    let storage = replica::simulated_storage(config, id).map_err(|error| error.to_string())?;
+    let storage = config::simulated_storage(config, id).map_err(|error| error.to_string())?;
     let replica = Replica::new(config, id, 1, storage);
     replica.map(drop).map_err(|error| error.to_string())
 }

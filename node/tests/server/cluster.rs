@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tidemark_node::replica::Config;
+use tidemark_node::config::Config;
 use tidemark_node::server::{ServeError, Settings, serve};
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, Outcome};

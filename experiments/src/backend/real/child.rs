@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidemark_netfuzz::proxy;
 use tidemark_node::conditions::{Conditions, Shared};
-use tidemark_node::replica::Config;
+use tidemark_node::config::Config;
 use tidemark_node::server::{self, Settings};
 use tidemark_observer::service::{self, Reporter};
 use tidemark_proto::clock::Clock;

@@ -2,8 +2,8 @@
 
 use super::Reception;
 use super::peer::Peers;
+use crate::config::Limits;
 use crate::partitioner::Change;
-use crate::replica::Limits;
 use crate::request::{Call, Refusal, Reply};
 use bytes::Bytes;
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
 //! The peers' streams: every element is an envelope of its stream's class; one that is not is refused and noted, and the
 //! stream goes on.
 
-use crate::replica::Limits;
+use crate::config::Limits;
 use crate::server::driver::Inbox;
 use crate::server::frames::Frames;
 use crate::server::{Reporter, link};
