@@ -7,9 +7,9 @@ use crate::forest::{Forest, ReplicaSet, place_of, replicas};
 use crate::versioning::Versions;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use tidemark_proto::event::Chore;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
+use tidemark_proto::upkeep::Chore;
 use tidemark_proto::wire::{self, sweep::Body};
 
 impl Forest {

@@ -13,10 +13,11 @@ use crate::versioning::{Versioning, Versions};
 use crate::view::{Belief, View};
 use bytes::Bytes;
 use std::borrow::Cow;
-use tidemark_proto::event::{Chore, Detail, Event, Stored, Upkeep};
+use tidemark_proto::event::{Detail, Event, Stored};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::time::Now;
+use tidemark_proto::upkeep::{Chore, Upkeep};
 use tidemark_proto::wire::StoredVersion;
 use xxhash_rust::xxh3::Xxh3;
 

@@ -284,7 +284,7 @@ impl Story {
     fn absorb(&mut self, outputs: Vec<Output>) {
         for output in &outputs {
             if let Output::Note(tidemark_proto::event::Event::Upkeep(upkeep)) = output
-                && upkeep.chore == tidemark_proto::event::Chore::HandedOver
+                && upkeep.chore == tidemark_proto::upkeep::Chore::HandedOver
             {
                 self.handed_over += upkeep.count;
             }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use tidemark_node::context::bytes_of;
 use tidemark_node::merkle;
 use tidemark_node::replica::{Input, Output};
-use tidemark_proto::event::{Chore, Event, Upkeep};
+use tidemark_proto::event::Event;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
+use tidemark_proto::upkeep::{Chore, Upkeep};
 use tidemark_proto::wire::{self, StoredVersion, sweep::Body};
 
 /// §4.6: "Nodes that receive hinted replicas will keep them in a separate local database that is scanned periodically";

@@ -32,7 +32,7 @@
 //! of a fault that comes again and again: from when to when it does.
 //!
 //! **`upkeep.csv`**: what nodes did for the cluster's sake. `at_ns` · `node` · `chore` (believes-up, suspects, hint-kept, swept, …; see
-//! [`Chore`](tidemark_proto::event::Chore)) · `peer` it is about · `operation` and `key` it is about, if any · `count` the chore says of what ·
+//! [`Chore`](tidemark_proto::upkeep::Chore)) · `peer` it is about · `operation` and `key` it is about, if any · `count` the chore says of what ·
 //! `bytes` moved.
 //!
 //! A write in `events.csv` that is not in `ops.csv` was in flight when the run ended: its outcome is unknown and it has no

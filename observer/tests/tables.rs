@@ -8,11 +8,12 @@ use proptest::sample::select;
 use std::time::Duration;
 use tidemark_observer::history::{Events, FILES, Tables};
 use tidemark_proto::event::{
-    Chore, Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation,
-    Outcome, Passage, Purpose, Stored, Upkeep, Verdict,
+    Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation, Outcome,
+    Passage, Purpose, Stored, Verdict,
 };
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::Method;
+use tidemark_proto::upkeep::{Chore, Upkeep};
 
 fn written(events: &[Event]) -> [Vec<u8>; 5] {
     let mut files: [Vec<u8>; 5] = Default::default();

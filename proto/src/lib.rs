@@ -13,6 +13,7 @@ pub mod seen;
 pub mod skew;
 pub mod span;
 pub mod time;
+pub mod upkeep;
 
 /// The types that the `.proto` files define; clients and servers with feature `rpc`.
 #[allow(

@@ -1,8 +1,9 @@
 //! Events as the `Seen…` messages of `observer.proto` carry them, and back.
 
-use crate::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored, Upkeep};
+use crate::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
 use crate::id::{Actor, NodeId, OperationId};
 use crate::time::nanoseconds;
+use crate::upkeep::Upkeep;
 use crate::wire::{self, seen_event::Event as Seen};
 use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -423,10 +424,9 @@ fn unreadable(field: &'static str, reason: impl Display) -> Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{
-        Chore, Direction, Kind, MachineChange, Milestone, Outcome, Purpose, Verdict,
-    };
+    use crate::event::{Direction, Kind, MachineChange, Milestone, Outcome, Purpose, Verdict};
     use crate::message::Method;
+    use crate::upkeep::Chore;
     use bytes::Bytes;
     use proptest::collection::vec;
     use proptest::option;

@@ -6,9 +6,9 @@ use crate::context::Context;
 use crate::partitioner::PreferenceList;
 use bytes::Bytes;
 use std::time::Duration;
-use tidemark_proto::event::Chore;
 use tidemark_proto::id::OperationId;
 use tidemark_proto::message::Method;
+use tidemark_proto::upkeep::Chore;
 
 /// How far a node is in giving up what is no longer its own.
 pub(super) struct GivingUp {

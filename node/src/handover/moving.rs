@@ -8,9 +8,9 @@ use crate::versioning::Versions;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tidemark_proto::event::Chore;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
+use tidemark_proto::upkeep::Chore;
 use tidemark_proto::wire;
 
 /// What this node still has to hand over in the present change.

@@ -13,9 +13,9 @@ use crate::context::Context;
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::time::Duration;
-use tidemark_proto::event::Chore;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::{Entry, OptionError, Options};
+use tidemark_proto::upkeep::Chore;
 
 /// A way of finding out who is up.
 pub trait Membership: Send {

@@ -18,11 +18,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tidemark_proto::event::Chore;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Message;
 use tidemark_proto::registry::{Entry, OptionError, Options, Promise, parse, resolve, schema};
 use tidemark_proto::span::Span;
+use tidemark_proto::upkeep::Chore;
 use tidemark_proto::wire;
 
 /// See the module.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_node::view::Belief;
-use tidemark_proto::event::Chore;
 use tidemark_proto::id::NodeId;
+use tidemark_proto::upkeep::Chore;
 
 /// SWIM §3.1 and §4.3: until a crashed member is first probed by any of the m others it takes 1/(1−(1−1/m)^m) periods in
 /// the mean with random probing, and Σ ((m−j)/m)^m with rounds that begin with the crash. If this fails, members are not

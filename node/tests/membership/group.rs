@@ -9,9 +9,10 @@ use tidemark_node::chance;
 use tidemark_node::config::Choice;
 use tidemark_node::replica::{Input, Output};
 use tidemark_node::view::Belief;
-use tidemark_proto::event::{Chore, Event, Upkeep};
+use tidemark_proto::event::Event;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Message;
+use tidemark_proto::upkeep::{Chore, Upkeep};
 
 /// A cluster whose nodes watch each other.
 pub(crate) struct Group {

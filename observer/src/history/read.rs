@@ -4,8 +4,9 @@ use super::FILES;
 use super::row::{HistoryError, Row};
 use std::borrow::Cow;
 use std::time::Duration;
-use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored, Upkeep};
+use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
 use tidemark_proto::message::Method;
+use tidemark_proto::upkeep::Upkeep;
 
 type Reader = fn(&Row) -> Result<Event, HistoryError>;
 

@@ -5,7 +5,8 @@ use super::{COLUMNS, FILES};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
-use tidemark_proto::event::{Event, FaultSpan, Operation, Passage, Upkeep};
+use tidemark_proto::event::{Event, FaultSpan, Operation, Passage};
+use tidemark_proto::upkeep::Upkeep;
 
 /// Writes every event into its table.
 pub struct Tables<W: Write> {

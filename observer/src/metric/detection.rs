@@ -9,8 +9,9 @@ use crate::spread::{Distribution, MS};
 use crate::tally::deflated;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tidemark_proto::event::{Chore, Detail, Event, MachineChange, Upkeep};
+use tidemark_proto::event::{Detail, Event, MachineChange};
 use tidemark_proto::id::NodeId;
+use tidemark_proto::upkeep::{Chore, Upkeep};
 
 #[derive(Default)]
 pub(crate) struct Detection {

@@ -9,9 +9,10 @@ use crate::figures::{Hints, Measured, RepairPath, Repairs};
 use crate::lookup::Recent;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tidemark_proto::event::{Chore, Detail, Event, MachineChange};
+use tidemark_proto::event::{Detail, Event, MachineChange};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
+use tidemark_proto::upkeep::Chore;
 
 #[derive(Default)]
 pub(crate) struct Repair {

@@ -14,9 +14,10 @@ use std::str::FromStr;
 use std::time::Duration;
 use tidemark_proto::event::{
     Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation, Outcome,
-    Passage, Purpose, Stored, Upkeep, Verdict,
+    Passage, Purpose, Stored, Verdict,
 };
 use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::upkeep::Upkeep;
 
 /// A run, and what is expected of its reads.
 #[derive(Default)]
