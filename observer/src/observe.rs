@@ -64,7 +64,7 @@ pub fn observe(facts: &RunFacts, events: impl IntoIterator<Item = Event>) -> Obs
     observation.report()
 }
 
-/// Folds the events in a run's files, which [`Tables`](crate::history::Tables) wrote, in the order of [`FILES`](crate::history::FILES).
+/// Folds the events in a run's files, which [`Tables`](crate::history::Tables) wrote, in the order of [`FILES`].
 ///
 /// # Errors
 /// A file cannot be read, or is no table of a run.
