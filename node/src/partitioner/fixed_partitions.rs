@@ -5,7 +5,7 @@
 //! those of a node that leaves go to those that have least, and chance decides which; so the nodes' shares differ by one
 //! partition at most, whatever the history. A node that replaces one takes its partitions.
 
-use super::{Build, Change, Partitioner, PreferenceList, Roster, position};
+use super::{Build, Change, Partitioner, PreferenceList, Roster, distinct, position};
 use crate::chance;
 use rand::Rng;
 use schemars::JsonSchema;
@@ -54,17 +54,7 @@ impl Partitioner for FixedPartitions {
     fn preference(&self, key: &[u8], n: usize) -> PreferenceList {
         let place = ((position(key) >> 64) * self.owners.len() as u128) >> 64;
         let (before, after) = self.owners.split_at(place as usize);
-        let wanted = n.min(self.nodes);
-        let mut list = PreferenceList::new();
-        for node in after.iter().chain(before) {
-            if list.len() == wanted {
-                break;
-            }
-            if !list.contains(node) {
-                list.push(*node);
-            }
-        }
-        list
+        distinct(after.iter().chain(before), n.min(self.nodes))
     }
 }
 

@@ -25,6 +25,20 @@ pub trait Partitioner: Send {
     fn preference(&self, key: &[u8], n: usize) -> PreferenceList;
 }
 
+/// The first `wanted` distinct nodes of those met on a way around a ring.
+fn distinct<'a>(met: impl Iterator<Item = &'a NodeId>, wanted: usize) -> PreferenceList {
+    let mut list = PreferenceList::new();
+    for node in met {
+        if list.len() == wanted {
+            break;
+        }
+        if !list.contains(node) {
+            list.push(*node);
+        }
+    }
+    list
+}
+
 /// How an entry is built: its options, the run's seed, the nodes that hold keys.
 pub type Build = fn(&Options, u64, &Roster) -> Result<Box<dyn Partitioner>, OptionError>;
 

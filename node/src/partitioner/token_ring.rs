@@ -4,7 +4,7 @@
 //! one stream a node, so that a node that joins moves no token of another;
 //! a node that replaces one takes its tokens.
 
-use super::{Build, Partitioner, PreferenceList, Roster, position};
+use super::{Build, Partitioner, PreferenceList, Roster, distinct, position};
 use crate::chance;
 use rand::Rng;
 use schemars::JsonSchema;
@@ -51,17 +51,8 @@ impl Partitioner for TokenRing {
     fn preference(&self, key: &[u8], n: usize) -> PreferenceList {
         let key = position(key);
         let start = self.tokens.partition_point(|(token, _)| *token < key);
-        let wanted = n.min(self.nodes);
-        let mut list = PreferenceList::new();
-        for (_, node) in self.tokens[start..].iter().chain(&self.tokens[..start]) {
-            if list.len() == wanted {
-                break;
-            }
-            if !list.contains(node) {
-                list.push(*node);
-            }
-        }
-        list
+        let clockwise = self.tokens[start..].iter().chain(&self.tokens[..start]);
+        distinct(clockwise.map(|(_, node)| node), n.min(self.nodes))
     }
 }
 
