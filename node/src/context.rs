@@ -101,18 +101,19 @@ impl Context<'_> {
     /// members, or the disk may be full.
     pub(crate) fn enrol(&mut self, roll: Roll) -> bool {
         let (number, bytes) = (roll.number, roll.to_bytes());
-        if let Err(full) = self.storage.write_record(ROLL, Some(bytes.into())) {
-            self.refuse(
-                OperationId::NONE,
-                format!("roll {number} is not taken: {full}"),
-            );
-            return false;
-        }
-        if let Err(reason) = self.view.enrol(roll) {
-            self.refuse(
-                OperationId::NONE,
-                format!("roll {number} is not taken: {reason}"),
-            );
+        let before = self.view.roll().clone();
+        // First whether it can be: what is on the disk is what the next life starts with.
+        let taken = self.view.enrol(roll).and_then(|()| {
+            let written = self.storage.write_record(ROLL, Some(bytes.into()));
+            written.map_err(|full| {
+                let back = self.view.enrol(before);
+                back.expect("it went by that roll");
+                full.to_string()
+            })
+        });
+        if let Err(reason) = taken {
+            let reason = format!("roll {number} is not taken: {reason}");
+            self.refuse(OperationId::NONE, reason);
             return false;
         }
         let id = self.id;

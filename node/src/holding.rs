@@ -42,11 +42,13 @@ pub(crate) fn hold(
                 context.refuse(operation, MALFORMED);
                 return Left::Nothing;
             }
-            let replica = store
-                .hint_for
-                .and_then(|bits| Some(NodeId::from_bits(u16::try_from(bits).ok()?)));
+            let replica = store.hint_for.map(|bits| node(context, bits));
             let held = match replica {
-                Some(replica) => context.stand_in(replica, key, versions, operation),
+                Some(Some(replica)) => context.stand_in(replica, key, versions, operation),
+                Some(None) => {
+                    context.refuse(operation, STRANGER);
+                    Err(Refusal::new(Code::InvalidArgument, STRANGER))
+                }
                 None => context.hold(key, versions, operation, Method::Store),
             };
             if store.roll < context.view.roll().number {
@@ -107,6 +109,12 @@ pub(crate) fn hold(
         | Message::Move(_)
         | Message::MoveReply(_) => Left::Members(message),
     }
+}
+
+/// The node of the cluster with these bits.
+fn node(context: &Context<'_>, bits: u32) -> Option<NodeId> {
+    let node = NodeId::from_bits(u16::try_from(bits).ok()?);
+    context.view.known().contains(&node).then_some(node)
 }
 
 /// Tells who waits for it that versions are held and whether durably, or why they are not.
@@ -174,4 +182,5 @@ fn up_to_date(context: &mut Context<'_>, from: NodeId, message: Message) -> Opti
     None
 }
 
+const STRANGER: &str = "a hint is for a node that is not of this cluster";
 const MALFORMED: &str = "a peer's versions are not of this cluster's versioning";

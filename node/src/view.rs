@@ -161,6 +161,7 @@ impl View {
     /// Goes by another roll from now on.
     pub(crate) fn enrol(&mut self, roll: Roll) -> Result<(), String> {
         let coming = roll.coming();
+        self.check(&roll, &coming)?;
         let before = self.lists(&roll.roster)?;
         self.after = match roll.under_way {
             Some(_) => Some(self.lists(&coming)?),
@@ -175,6 +176,25 @@ impl View {
         let more: Vec<_> = more.copied().collect();
         self.nodes.extend(more);
         self.roll = roll;
+        Ok(())
+    }
+
+    /// Refuses a roll that no registrar of this cluster has made.
+    fn check(&self, roll: &Roll, coming: &Roster) -> Result<(), String> {
+        let mut members = roll.roster.nodes().iter().chain(coming.nodes());
+        if let Some(stranger) = members.find(|node| !self.known.contains(node)) {
+            let known: Vec<_> = self.known.iter().map(NodeId::to_string).collect();
+            let known = known.join(", ");
+            return Err(format!(
+                "{stranger} is not known here; the nodes are {known}"
+            ));
+        }
+        if roll.roster.nodes().is_empty() || coming.nodes().is_empty() {
+            return Err("it has no members".to_owned());
+        }
+        if roll.number == u64::MAX {
+            return Err("no roll could come after it".to_owned());
+        }
         Ok(())
     }
 }
