@@ -150,6 +150,51 @@ fn struck() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// If this fails, kill -9 takes back what was acknowledged as being on disk, or leaves a disk that a node cannot start on.
+#[test]
+fn nodes_that_are_killed_again_and_again_lose_nothing_that_they_acknowledged() {
+    killed_again_and_again().expect("nothing acknowledged is lost");
+}
+
+fn killed_again_and_again() -> anyhow::Result<()> {
+    let fault = "fault=[{ at = '600ms', every = '200ms', until = '4s', crash = 'some', restart_after = '50ms' }]";
+    let sets = ["duration=4500ms", "settle=2s", fault];
+    let out = Arc::new(tempfile::tempdir()?);
+    let mut run = Run::start_in(&out, &["run", "kill", "--cell", "sync-batch"], &sets)?;
+    let status = run.wait_for_end()?;
+    ensure!(status.success(), "{status}: {}", run.complaint());
+    let mut changes = BTreeMap::new();
+    for event in run.check_history(Some(Milestone::Ended))? {
+        if let Event::Machine { change, .. } = event {
+            *changes.entry(change).or_insert(0) += 1;
+        }
+    }
+    let crashed = changes.get(&MachineChange::Crashed).copied();
+    let started = [
+        MachineChange::Started,
+        MachineChange::Crashed,
+        MachineChange::Restarted,
+    ];
+    ensure!(crashed >= Some(20), "too few were killed: {changes:?}");
+    ensure!(changes.keys().copied().eq(started), "{changes:?}");
+    ensure!(
+        crashed == changes.get(&MachineChange::Restarted).copied(),
+        "{changes:?}"
+    );
+    let metrics = json(&run.folder()?.join("metrics.json"))?;
+    let (lost, convergence) = (
+        &metrics["lost_writes"]["known"],
+        &metrics["convergence"]["known"],
+    );
+    ensure!(
+        lost["lost"]["of"].as_u64() > Some(50),
+        "too few were acknowledged: {lost}"
+    );
+    ensure!(lost["lost"]["count"] == 0, "{lost}");
+    ensure!(convergence["diverged_at_end"] == 0, "{convergence}");
+    Ok(())
+}
+
 fn ended_by(signal: Signal, out: &Arc<tempfile::TempDir>) -> anyhow::Result<()> {
     let mut run = Run::start_in(out, &["cluster", "up", "quickstart"], &[])?;
     let folder = out.path();
@@ -330,12 +375,15 @@ impl Run {
     }
 
     fn folder(&self) -> anyhow::Result<PathBuf> {
-        let runs = fs::read_dir(self.out.path().join("quickstart"))?;
-        let runs = runs.map(|run| Ok(run?.path()));
-        let runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
-        runs.into_iter()
-            .max()
-            .context("no folder of a run was made")
+        let within = |folder: &Path| -> anyhow::Result<Vec<PathBuf>> {
+            let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+            entries.collect()
+        };
+        let mut plans = within(self.out.path())?.into_iter();
+        let plan = plans
+            .find(|path| path.is_dir())
+            .context("no plan has a folder")?;
+        (within(&plan)?.into_iter().max()).context("no folder of a run was made")
     }
 
     fn has_operation(&self) -> bool {

@@ -56,7 +56,7 @@ impl Faults {
         up: &[NodeId],
     ) -> anyhow::Result<&Standing> {
         let mut table = read(&request.rule)?;
-        for key in ["at", "until", "every"] {
+        for key in ["at", "until", "every", "jitter"] {
             ensure!(
                 !table.contains_key(key),
                 "{key} is given, but a fault by hand begins now, and once; say how long it lasts with --for"

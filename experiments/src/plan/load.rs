@@ -20,6 +20,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("visibility", include_str!("../../plans/visibility.toml")),
     ("base-matrix", include_str!("../../plans/base-matrix.toml")),
     ("detection", include_str!("../../plans/detection.toml")),
+    ("durability", include_str!("../../plans/durability.toml")),
+    ("kill", include_str!("../../plans/kill.toml")),
 ];
 
 /// The names of the built-in plans with their questions.

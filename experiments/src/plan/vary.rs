@@ -406,4 +406,4 @@ const SEED: &str = "seed";
 const ALL: &str = "all";
 const MOST_CELLS: usize = 256;
 /// Their distributions are kept in memory together.
-const MOST_RUNS: usize = 2_000;
+const MOST_RUNS: usize = 10_000;

@@ -29,6 +29,8 @@ pub struct MachineFault {
     pub every: Option<Span>,
     /// When it strikes no more; none: when everything heals.
     pub until: Option<Span>,
+    /// By how much each strike may come later, drawn anew each time; none: not at all.
+    pub jitter: Option<Span>,
     /// What it does.
     pub harm: Harm,
 }
@@ -105,11 +107,12 @@ impl MachineFault {
             length,
             every,
             until,
+            jitter,
             harm,
             ..
         } = self;
         *at = at.scaled(scale);
-        for span in [length, every, until].into_iter().flatten() {
+        for span in [length, every, until, jitter].into_iter().flatten() {
             *span = span.scaled(scale);
         }
         match harm {
@@ -294,6 +297,9 @@ struct Table {
     /// When it strikes no more; absent: when everything heals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Span>,
+    /// By how much each strike may come later, drawn anew each time; absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jitter: Option<Span>,
     #[serde(flatten)]
     #[schemars(skip)]
     harm: Options,
@@ -327,6 +333,7 @@ impl TryFrom<Table> for MachineFault {
             length,
             every: table.every,
             until: table.until,
+            jitter: table.jitter,
             harm: Harm::deserialize(Value::Object(table.harm))
                 .map_err(|error| error.to_string())?,
         })
@@ -347,9 +354,10 @@ impl From<MachineFault> for Table {
             restart_after,
             every: fault.every,
             until: fault.until,
+            jitter: fault.jitter,
             harm: harm.as_object().cloned().unwrap_or_default(),
         }
     }
 }
 
-const KEYS: &str = "name, at, for, restart_after, every, until";
+const KEYS: &str = "name, at, for, restart_after, every, until, jitter";

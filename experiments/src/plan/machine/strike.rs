@@ -2,6 +2,7 @@
 
 use super::{Harm, MachineFault};
 use crate::plan::{Fault, Plan};
+use rand::Rng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,11 +71,12 @@ pub fn strikes(plan: &Plan) -> Vec<Strike> {
             (fault, name, chance)
         })
         .collect();
-    let moments = |(place, (fault, ..)): (usize, &(&MachineFault, _, _))| {
-        let moments = fault.moments(healed);
-        moments.map(move |at| (at, place)).collect::<Vec<_>>()
-    };
-    let mut moments: Vec<_> = faults.iter().enumerate().flat_map(moments).collect();
+    let mut moments = Vec::new();
+    for (place, (fault, _, chance)) in faults.iter_mut().enumerate() {
+        let drawn = fault.moments(healed).map(|at| at + fault.delay(chance));
+        let before_all_heals = drawn.filter(|at| *at < healed);
+        moments.extend(before_all_heals.map(|at| (at, place)));
+    }
     moments.sort_unstable();
     let mut struck: BTreeMap<(Part, NodeId), Duration> = BTreeMap::new();
     let mut strikes = Vec::new();
@@ -107,13 +109,23 @@ impl MachineFault {
             .take(MOST_STRIKES)
     }
 
+    /// By how much a strike comes later.
+    fn delay(&self, chance: &mut Xoshiro256PlusPlus) -> Duration {
+        let most = self.jitter.map_or(Duration::ZERO, |jitter| jitter.0);
+        if most.is_zero() {
+            return most;
+        }
+        most.mul_f64((chance.next_u64() >> 11) as f64 / 2f64.powi(53))
+    }
+
     fn strike(&self, at: Duration, healed: Duration, name: String, nodes: Vec<NodeId>) -> Strike {
         let end = |at: Duration| {
             let length = self.length.map_or(Duration::MAX, |length| length.0);
             at.saturating_add(length).min(healed)
         };
         let series = self.every.and_then(|_| {
-            let last = self.moments(healed).last()?;
+            let jitter = self.jitter.map_or(Duration::ZERO, |jitter| jitter.0);
+            let last = self.moments(healed).last()?.saturating_add(jitter);
             Some((self.at.0, end(last)))
         });
         let names: Vec<_> = nodes.iter().map(NodeId::to_string).collect();
