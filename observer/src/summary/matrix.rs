@@ -2,6 +2,7 @@
 
 use super::{BOLD, COLUMNS, DIM, Style, clipped, ended, pad, wrapped};
 use crate::report::Manifest;
+use crate::report::words::count;
 use crate::sweep::words::{estimate, facts, value, verdict};
 use crate::sweep::{Estimate, SweepFigures};
 
@@ -16,6 +17,8 @@ pub fn matrix(figures: &SweepFigures, manifest: &Manifest, style: Style) -> Stri
     let mut lines = vec![style.paint(BOLD, &clipped(&title, COLUMNS)), String::new()];
     let view = if figures.has("time_to_detect_p50_ms") {
         &DETECTION
+    } else if is_about_losses(figures) {
+        &DURABILITY
     } else {
         &SERVICE
     };
@@ -43,6 +46,27 @@ pub fn matrix(figures: &SweepFigures, manifest: &Manifest, style: Style) -> Stri
         format!("replay  {}", manifest.replay),
     ]);
     ended(&lines)
+}
+
+fn is_about_losses(figures: &SweepFigures) -> bool {
+    let mut cells = 0..figures.facts.cells.len();
+    let lost = |cell| {
+        figures
+            .figure(cell, "lost_writes")
+            .and_then(|lost| lost.value)
+    };
+    let is_any_lost = cells.any(|cell| lost(cell).is_some_and(|share| share > 0.0));
+    is_any_lost
+        || figures
+            .facts
+            .axes
+            .iter()
+            .any(|axis| axis.name == "storage.sync")
+}
+
+/// On how many observations a figure rests.
+fn observations(estimate: &Estimate) -> String {
+    count(estimate.count)
 }
 
 fn row(view: &View, name: &str, cells: &[String; 4]) -> String {
@@ -97,6 +121,22 @@ const DETECTION: View = View {
         "available  operations that succeeded, of all that clients began",
     ],
 };
+/// What became of acknowledged writes, where any is lost or how they are synced varies.
+const DURABILITY: View = View {
+    columns: [
+        ("lost writes", "lost_writes", estimate),
+        ("of", "lost_writes", observations),
+        ("stale", "stale", estimate),
+        ("available", "availability", value),
+    ],
+    widths: [28, 24, 10, 21, 9],
+    meanings: &[
+        "lost       acknowledged writes that in the end nobody holds, nor anything that superseded them,",
+        "           of so many acknowledged ones",
+        "stale      reads that missed a write complete before they began, of the reads that could have",
+        "available  operations that succeeded, of all that clients began",
+    ],
+};
 const SENTENCE_LINES: usize = 3;
 const MEANINGS: [&str; 2] = [
     "[ , ]      95 % interval over seeds; differences are taken seed by seed",
@@ -108,6 +148,28 @@ mod tests {
     use super::*;
     use crate::report::sample;
     use crate::sweep::made;
+
+    /// Otherwise a sweep whose question is what gets lost does not answer it.
+    #[test]
+    fn it_shows_what_was_lost_where_anything_was() {
+        let shown = |share: f64| {
+            let mut figures = made::figures();
+            for figure in figures.figures.iter_mut().flatten() {
+                if figure.metric == "lost_writes" {
+                    (figure.value, figure.count) = (Some(share), 12_345);
+                }
+            }
+            matrix(&figures, &sample::manifest(), Style::Plain)
+        };
+        assert!(!shown(0.0).contains("lost writes"), "{}", shown(0.0));
+        for part in ["lost writes", "12.5", " 12\u{a0}345 "] {
+            assert!(
+                shown(0.125).contains(part),
+                "{part:?} is not in\n{}",
+                shown(0.125)
+            );
+        }
+    }
 
     #[test]
     fn it_shows_every_cell_and_what_differs_within_its_columns() {
