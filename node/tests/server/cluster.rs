@@ -141,8 +141,12 @@ impl Cluster {
         fake
     }
 
+    pub(crate) fn address(&self, id: NodeId) -> &str {
+        &self.addresses[&id]
+    }
+
     pub(crate) fn channel(&self, id: NodeId) -> Channel {
-        let address = format!("http://{}", self.addresses[&id]);
+        let address = format!("http://{}", self.address(id));
         Endpoint::from_shared(address).unwrap().connect_lazy()
     }
 

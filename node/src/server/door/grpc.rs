@@ -95,6 +95,9 @@ impl Service<http::Request<Body>> for Services {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if !is_grpc(request.headers()) {
+            return Box::pin(async { Ok(unsupported()) });
+        }
         let service = request.uri().path().split('/').nth(1);
         match service.unwrap_or_default() {
             kv_server::SERVICE_NAME => self.kv.call(request),
@@ -102,6 +105,19 @@ impl Service<http::Request<Body>> for Services {
             _ => Box::pin(self.rest.call(request)),
         }
     }
+}
+
+/// Whether a call says that it speaks gRPC, as it has to.
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// What gRPC over HTTP/2 wants to be told to whoever speaks something else.
+fn unsupported() -> http::Response<Body> {
+    let mut response = http::Response::new(Body::new(NOT_GRPC.to_owned()));
+    *response.status_mut() = http::StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
 }
 
 struct Clients(Reception);
@@ -220,4 +236,6 @@ const STREAMS: u32 = 1 << 16;
 /// What a sender may have under way before it has to wait: a hundred milliseconds of a busy link, many times over.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
+const NOT_GRPC: &str =
+    "this is a gRPC service: the content type must begin with application/grpc\n";
 const COMPILED: &str = "the compiler wrote these descriptors";
