@@ -1,5 +1,6 @@
 //! What a node is to be: the strategies of every seam, chosen by name, and what bounds its tables.
 
+use crate::admission::AdmissionOptions;
 use crate::deletion;
 use crate::handover::HandoverOptions;
 use crate::partitioner::{self, Partitioner, Roster};
@@ -53,6 +54,9 @@ pub struct Config {
     pub handover: HandoverOptions,
     /// What bounds tables.
     pub limits: Limits,
+    /// What is done under overload.
+    #[serde(default)]
+    pub admission: AdmissionOptions,
     /// The least level of detail of the notes that somebody keeps: others are not made.
     #[serde(default)]
     pub detail: Detail,

@@ -1,5 +1,6 @@
 //! Everything that a strategy may see and touch while it handles one input.
 
+use crate::admission::Admission;
 use crate::config::Limits;
 use crate::deletion::Tombstone;
 use crate::durability::Sync;
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub life: u32,
     /// What bounds its tables.
     pub limits: &'a Limits,
+    /// How long its inputs wait for their turn.
+    pub admission: &'a Admission,
     /// What makes one version newer.
     pub versioning: &'a mut dyn Versioning,
     /// What it knows of the cluster.

@@ -1,6 +1,7 @@
 //! One node of the store: a pure library that decides, with a thin shell. Outside the shell it knows nothing of
 //! clocks, threads, sockets or ambient chance.
 
+pub mod admission;
 pub mod chance;
 mod comparison;
 pub mod conditions;

@@ -1,5 +1,6 @@
 //! One node of the store: inputs come in by one way, and what it wants done goes out by one way.
 
+use crate::admission::{Admission, Answered};
 use crate::config::{Config, ConfigError, Limits, build, partitioner, partitioner_of};
 use crate::context::{Context, digest, operations};
 use crate::deletion::{self, Deletion};
@@ -55,6 +56,7 @@ pub struct Replica {
     id: NodeId,
     life: u32,
     limits: Limits,
+    admission: Admission,
     detail: Detail,
     view: View,
     versioning: Box<dyn Versioning>,
@@ -105,6 +107,7 @@ impl Replica {
             id,
             life,
             limits: config.limits.clone(),
+            admission: Admission::new(config.admission.clone()),
             detail: config.detail,
             handover: Handover::new(config.handover.clone(), view.roll()),
             view,
@@ -156,6 +159,7 @@ impl Replica {
             id: self.id,
             life: self.life,
             limits: &self.limits,
+            admission: &self.admission,
             detail: self.detail,
             versioning: &mut *self.versioning,
             view: &mut self.view,
@@ -237,7 +241,31 @@ impl Replica {
             }
         }
         context.news.clear();
+        for output in &outputs {
+            match output {
+                Output::Reply(_, Reply::Refused(_)) => self.admission.answered(Answered::Refused),
+                Output::Reply(..) => self.admission.answered(Answered::Ok),
+                Output::Enrolled(..) | Output::Send(..) | Output::Note(_) => {}
+            }
+        }
         outputs
+    }
+
+    /// Hears how long the next input has waited for its turn. Whoever hands inputs over tells it of each but alarms.
+    pub fn hear_wait(&mut self, now: Duration, waited: Duration) {
+        self.admission.hear(now, waited);
+    }
+
+    /// Whether a client's request is taken on that has waited so long; if not, it is not to be handed over.
+    ///
+    /// # Errors
+    /// There is too much to do.
+    pub fn admit(&mut self, waited: Duration) -> Result<(), Refusal> {
+        if self.admission.admit(waited) {
+            return Ok(());
+        }
+        let message = format!("{} has too much to do: it would be late", self.id);
+        Err(Refusal::new(Code::ResourceExhausted, message))
     }
 
     /// When `Input::Timeout` is due. The driver keeps this one alarm and no other.

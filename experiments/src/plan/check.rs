@@ -166,6 +166,10 @@ fn times(plan: &Plan) -> Vec<PlanError> {
         let reason = "client.timeout is 0s: nothing would ever be answered";
         errors.push(PlanError::new(at("client.timeout"), reason).label("must be longer"));
     }
+    if plan.admission.interval.0.is_zero() {
+        let reason = "admission.interval is 0s: every wait would be the least of its interval";
+        errors.push(PlanError::new(at("admission.interval"), reason).label("must be longer"));
+    }
     let mut bounded = vec![("warmup".to_owned(), plan.warmup)];
     let options = &plan.workload.options;
     for key in ["range", "lead"] {

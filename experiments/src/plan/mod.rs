@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 use tidemark_netfuzz::{Distribution, RuleSpec, Spec};
+use tidemark_node::admission::AdmissionOptions;
 use tidemark_node::config::{Choice, Config, Limits};
 use tidemark_node::handover::HandoverOptions;
 use tidemark_proto::event::Detail;
@@ -82,6 +83,9 @@ pub struct Plan {
     /// What bounds tables.
     #[serde(default)]
     pub limits: Limits,
+    /// When a node refuses requests, and when it puts background work off, because clients wait for their turn.
+    #[serde(default)]
+    pub admission: AdmissionOptions,
     /// Who asks, how often, of whom.
     pub client: ClientOptions,
     /// What is asked.
@@ -175,6 +179,7 @@ impl Plan {
             stretch(span);
         }
         self.client.stretch(scale);
+        self.admission.stretch(scale);
         let choices = [
             &mut self.replication,
             &mut self.versioning,
@@ -260,6 +265,7 @@ impl Plan {
             deletion: self.deletion.clone(),
             storage: self.storage.clone(),
             limits: self.limits.clone(),
+            admission: self.admission.clone(),
             detail: self.events,
         }
     }

@@ -1,8 +1,10 @@
 //! Keys on their way to new holders. Every node that holds a key which is to be another's as well offers it: a page of
 //! keys with their digests; the new holder asks for what it lacks, is sent that, and says that it holds it. Since every
-//! holder offers, the new one ends up with what all of them have together, and most of it travels once.
+//! holder offers, the new one ends up with what all of them have together, and most of it travels once. The next
+//! page waits while clients wait for their turn.
 
 use super::HandoverOptions;
+use crate::admission::Turn;
 use crate::context::{Context, digest};
 use crate::versioning::Versions;
 use bytes::Bytes;
@@ -28,6 +30,7 @@ pub(super) struct Moving {
     reported: bool,
     pages: u64,
     due: Duration,
+    turn: Turn,
     sent: BTreeMap<NodeId, (u64, u64)>,
 }
 
@@ -51,6 +54,7 @@ impl Moving {
             reported: false,
             pages: 0,
             due: context.now.elapsed,
+            turn: Turn::default(),
             sent: BTreeMap::new(),
         }
     }
@@ -89,7 +93,10 @@ impl Moving {
             }
         }
         if self.on_their_way.is_empty() && self.due <= now && !self.is_over() {
-            self.next_page(context, options);
+            match self.turn.put_off(context) {
+                Some(later) => self.due = later,
+                None => self.next_page(context, options),
+            }
         }
     }
 

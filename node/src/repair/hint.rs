@@ -1,12 +1,13 @@
 //! Hinted hand-off: what a node keeps in another's place is delivered once that can be reached, and forgotten once it is
 //! acknowledged.
 //!
-//! Nodes believed to be down are left alone; with a membership that never doubts anybody, a hint is sent again and again.
+//! It yields to clients that wait for their turn. Nodes believed to be down are left alone; with a membership that never doubts anybody, a hint is sent again and again.
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.6. Departs from it: what a hint says of a key is joined with what
 //! another says of it, so that a node that was away is sent each key once.
 
 use super::{Build, News, Repair};
+use crate::admission::Turn;
 use crate::context::{Context, bytes_of, digest};
 use crate::hints::{HintLimits, Overflow};
 use crate::membership::Seat;
@@ -82,6 +83,7 @@ struct HintRepair {
     /// When the next may leave.
     free: Duration,
     due: Option<Duration>,
+    turn: Turn,
 }
 
 /// A hint on its way.
@@ -130,8 +132,13 @@ impl Repair for HintRepair {
             forget(context, replica, &key, Chore::HintExpired);
         }
         self.sent.retain(|_, sent| sent.until > now);
-        if self.free <= now {
-            self.deliver(context);
+        if self.free <= now
+            && let Some(to) = self.next(context)
+        {
+            match self.turn.put_off(context) {
+                Some(later) => self.free = later,
+                None => self.deliver(context, to),
+            }
         }
         self.set_alarm(context);
     }
@@ -150,11 +157,8 @@ impl Repair for HintRepair {
 }
 
 impl HintRepair {
-    /// Sends hints to the next node that waits for some and can be reached.
-    fn deliver(&mut self, context: &mut Context<'_>) {
-        let Some(to) = self.next(context) else {
-            return;
-        };
+    /// Sends hints to a node that waits for some.
+    fn deliver(&mut self, context: &mut Context<'_>, to: NodeId) {
         let on_their_way = self.sent.values().filter(|sent| sent.to == to);
         let on_their_way: Vec<Bytes> = on_their_way.map(|sent| sent.key.clone()).collect();
         let room = self.options.batch as usize - on_their_way.len();
@@ -187,7 +191,7 @@ impl HintRepair {
         }
     }
 
-    /// The node behind the last one that can be sent something.
+    /// The node behind the last one that waits for hints and can be reached.
     fn next(&self, context: &Context<'_>) -> Option<NodeId> {
         let is_ready = |(replica, hints): &(NodeId, usize)| {
             let sent = self
@@ -260,5 +264,6 @@ fn build(options: &Options, seat: Seat) -> Result<Box<dyn Repair>, OptionError> 
         last: None,
         free: Duration::ZERO,
         due: Some(Duration::ZERO),
+        turn: Turn::default(),
     }))
 }

@@ -1,11 +1,13 @@
 //! A node that starts, new or with what its disk has kept, asks others for the keys that it is to hold, page by page.
 //!
-//! A page that is lost is asked for again, from where the last one ended.
+//! A page that is lost is asked for again, from where the last one ended. A node whose clients wait for their turn leaves
+//! questions unanswered.
 //!
 //! Reference: Cassiopeia, a store in the manner of Cassandra, whose new and revived nodes pull from their successor in
 //! place of hints. Departs from it: each key has a successor of its own, so that any partitioner will do.
 
 use super::{Build, News, Repair};
+use crate::admission::Turn;
 use crate::context::{Context, bytes_of};
 use crate::membership::Seat;
 use bytes::Bytes;
@@ -73,6 +75,8 @@ struct Pull {
     asked: Option<BTreeMap<NodeId, Asked>>,
     /// The number of the last question; no other life has it.
     number: u64,
+    /// For answering others.
+    turn: Turn,
 }
 
 /// How far another node has told what it has.
@@ -95,6 +99,7 @@ impl Repair for Pull {
         message: Message,
     ) -> Option<Message> {
         match message {
+            Message::Bulk(_) if self.turn.put_off(context).is_some() => {}
             Message::Bulk(bulk) => tell(context, from, bulk, self.options.batch as usize),
             Message::BulkReply(reply) => self.told(context, from, reply),
             other => return Some(other),
@@ -232,6 +237,7 @@ fn build(options: &Options, seat: Seat) -> Result<Box<dyn Repair>, OptionError> 
         options,
         asked: None,
         number: u64::from(seat.life) << 32,
+        turn: Turn::default(),
     }))
 }
 

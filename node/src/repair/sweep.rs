@@ -7,12 +7,14 @@
 //! its own and sends back what the other lacks of that: the two cannot exchange their values for ever.
 //!
 //! It yields to clients: while more requests than `yield_above` are in flight at a node, it puts its steps off. Their
-//! number is their rate times their latency (Little, 1961), so this also heeds a latency that rises.
+//! number is their rate times their latency (Little, 1961), so this also heeds a latency that rises. Beyond that, it yields
+//! while they wait for their turn, as all background work does.
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.7; Demers et al., Epidemic algorithms for replicated database
 //! maintenance, PODC 1987, §1.3 (push-pull anti-entropy).
 
 use super::{Build, News, Repair};
+use crate::admission::{PUT_OFF, Turn};
 use crate::chance::stream;
 use crate::comparison::{Sent, join, repair, set_of};
 use crate::context::{Context, digest};
@@ -91,6 +93,7 @@ struct Sweep {
     /// When the next is.
     due: Duration,
     exchange: Option<Exchange>,
+    turn: Turn,
 }
 
 /// A comparison with another node that this one has begun.
@@ -266,6 +269,10 @@ impl Sweep {
         };
         if context.in_flight > self.options.yield_above as usize {
             exchange.due = context.now.elapsed + PUT_OFF;
+            return;
+        }
+        if let Some(later) = self.turn.put_off(context) {
+            exchange.due = later;
             return;
         }
         if exchange.tries == MOST_TRIES {
@@ -484,6 +491,7 @@ fn build(options: &Options, seat: Seat) -> Result<Box<dyn Repair>, OptionError> 
         turns: 0,
         due: Duration::ZERO,
         exchange: None,
+        turn: Turn::default(),
     }))
 }
 
@@ -493,5 +501,3 @@ const SCANNED_AT_ONCE: usize = 1_000;
 const HASHES_AT_ONCE: usize = 1_024;
 /// How often a step is said before the exchange is given up: its set has its turn again.
 const MOST_TRIES: u32 = 8;
-/// How long a step is put off while clients come first.
-const PUT_OFF: Duration = Duration::from_millis(20);

@@ -54,7 +54,13 @@ pub(super) struct Inbox {
 /// What comes of asking for the members.
 type Told = Result<Box<Enrolled>, Refusal>;
 
-enum Order {
+/// Something for the replica, and since when it has waited.
+struct Order {
+    since: Duration,
+    what: What,
+}
+
+enum What {
     Ask(Request, oneshot::Sender<Reply>),
     Enrol(Option<Change>, oneshot::Sender<Told>),
     Hear(NodeId, Message),
@@ -128,18 +134,24 @@ impl Driver {
             self.input(Input::Timeout);
         }
         for order in batch.drain(..) {
-            match order {
-                Order::Ask(request, reply) => {
+            let waited = began.saturating_sub(order.since);
+            self.replica.hear_wait(began, waited);
+            match order.what {
+                What::Ask(request, reply) => {
+                    if let Err(refusal) = self.replica.admit(waited) {
+                        self.refuse(request.operation, reply, refusal);
+                        continue;
+                    }
                     let ticket = self.ticket();
                     self.waiting.insert(ticket, reply);
                     self.input(Input::Request(ticket, request));
                 }
-                Order::Enrol(change, told) => {
+                What::Enrol(change, told) => {
                     let ticket = self.ticket();
                     self.enrolling.insert(ticket, told);
                     self.input(Input::Enrol(ticket, change));
                 }
-                Order::Hear(from, message) => self.input(Input::Message(from, message)),
+                What::Hear(from, message) => self.input(Input::Message(from, message)),
             }
         }
         self.ring();
@@ -161,6 +173,12 @@ impl Driver {
             self.reporter.refuse(OperationId::NONE, reason);
         }
         Ok(())
+    }
+
+    /// A request is not taken on.
+    fn refuse(&mut self, operation: OperationId, caller: oneshot::Sender<Reply>, refusal: Refusal) {
+        self.reporter.refuse(operation, refusal.message.clone());
+        self.deliver(Delivery::Reply(caller, Reply::Refused(refusal)));
     }
 
     /// A slow disk takes its time; whoever rings meanwhile is heard afterwards.
@@ -215,6 +233,10 @@ impl Driver {
                 None => return,
             },
         };
+        self.deliver(delivery);
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
         self.has_put = true;
         if let Err(TrySendError::Full(Delivery::Send(to, message))) = self.outbox.push(delivery) {
             let method = message.method();
@@ -244,21 +266,21 @@ impl Inbox {
     /// Hands a client's request to the driver; the reply comes by itself.
     pub(super) fn ask(&self, request: Request) -> Result<oneshot::Receiver<Reply>, Refusal> {
         let operation = request.operation;
-        self.order(operation, |reply| Order::Ask(request, reply))
+        self.order(operation, |reply| What::Ask(request, reply))
     }
 
     /// Asks the driver for the members, or for a change of them.
     pub(super) fn enrol(&self, change: Option<Change>) -> Result<oneshot::Receiver<Told>, Refusal> {
-        self.order(OperationId::NONE, |reply| Order::Enrol(change, reply))
+        self.order(OperationId::NONE, |reply| What::Enrol(change, reply))
     }
 
     fn order<T>(
         &self,
         operation: OperationId,
-        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+        what: impl FnOnce(oneshot::Sender<T>) -> What,
     ) -> Result<oneshot::Receiver<T>, Refusal> {
         let (reply, answer) = oneshot::channel();
-        match self.orders.push(order(reply)) {
+        match self.orders.push(self.order_of(what(reply))) {
             Ok(()) => {
                 self.orders.ring();
                 Ok(answer)
@@ -277,10 +299,19 @@ impl Inbox {
         }
     }
 
+    /// An order that waits from now on.
+    fn order_of(&self, what: What) -> Order {
+        let since = self.reporter.clock.elapsed();
+        Order { since, what }
+    }
+
     /// Hands a peer's message to the driver; a full queue drops it, and notes that.
     pub(super) fn hear(&self, from: NodeId, message: Message) {
-        match self.orders.push(Order::Hear(from, message)) {
-            Err(TrySendError::Full(Order::Hear(_, message))) => {
+        match self.orders.push(self.order_of(What::Hear(from, message))) {
+            Err(TrySendError::Full(Order {
+                what: What::Hear(_, message),
+                ..
+            })) => {
                 let (method, limit) = (message.method(), self.orders.limit());
                 let reason =
                     format!("a {method} message from {from} was dropped: {limit} inputs wait");
@@ -387,16 +418,54 @@ mod tests {
         assert_eq!(due, [Commit, Nothing, Nothing, Sync, Nothing, Nothing]);
     }
 
+    /// Otherwise a node with too much to do would do what nobody waits for any more, or waste what others have done.
+    #[test]
+    fn under_overload_what_has_waited_too_long_is_refused_if_a_client_asks_it() {
+        let mut driver = driver(json!({ "kind": "memory" }));
+        driver.reporter.clock = Clock::since(0);
+        let now = driver.reporter.clock.elapsed();
+        for interval in 0..2 {
+            let at = now + interval * Duration::from_secs(3_600);
+            driver.replica.hear_wait(at, Duration::from_millis(21));
+        }
+        let (reply, _caller) = oneshot::channel();
+        let fetch = wire::Fetch {
+            key: "k".into(),
+            ..Default::default()
+        };
+        let orders = [
+            What::Ask(put(), reply),
+            What::Hear(NodeId::node(2), Message::Fetch(fetch)),
+        ];
+        // They have waited since the machine was started.
+        let since = Duration::ZERO;
+        let mut orders = orders.map(|what| Order { since, what }).into();
+        driver.handle(&mut orders).unwrap();
+        let deliveries = delivered(&driver);
+        let [
+            Delivery::Reply(_, Reply::Refused(refusal)),
+            Delivery::Send(_, Message::FetchReply(_)),
+        ] = &deliveries[..]
+        else {
+            panic!("{} deliveries", deliveries.len());
+        };
+        assert_eq!(refusal.code, Code::ResourceExhausted);
+    }
+
     /// Otherwise a client would wait for ever for a node whose driver has died.
     #[test]
     fn whoever_waits_for_a_driver_that_has_ended_learns_it() {
         let driver = driver(json!({ "kind": "memory" }));
         let (reply, mut caller) = oneshot::channel();
-        assert!(driver.orders.push(Order::Ask(put(), reply)).is_ok());
+        let since = Duration::ZERO;
+        let what = What::Ask(put(), reply);
+        assert!(driver.orders.push(Order { since, what }).is_ok());
         let (orders, outbox) = (Arc::clone(&driver.orders), Arc::clone(&driver.outbox));
         drop(driver);
         assert!(matches!(caller.try_recv(), Err(TryRecvError::Closed)));
-        let late = Order::Ask(put(), oneshot::channel().0);
+        let what = What::Ask(put(), oneshot::channel().0);
+        let since = Duration::ZERO;
+        let late = Order { since, what };
         assert!(matches!(orders.push(late), Err(TrySendError::Closed(_))));
         assert!(!outbox.take(1, &mut Vec::new()));
     }
@@ -414,6 +483,7 @@ mod tests {
             "partitioner": { "kind": "token-ring" }, "versioning": { "kind": "vector" },
             "membership": { "kind": "fixed" }, "repair": [], "storage": storage_choice,
             "replication": { "kind": "strict", "n": 2, "r": 1, "w": 1 }, "limits": {},
+            "admission": { "interval": "1h" },
         }))
         .unwrap();
         let id = NodeId::node(1);

@@ -89,6 +89,7 @@ impl Layout {
             storage: choice(*self.storage.get(&storages), self.shape),
             spares: Vec::new(),
             handover: Default::default(),
+            admission: Default::default(),
             limits: Limits {
                 // Enough for all keys, or for one: then the counters of coordinators outside begin anew all the time.
                 counters: 1 + u32::from(self.seed.is_multiple_of(2)),

@@ -248,6 +248,7 @@ pub(crate) fn config(shape: Shape, replication: Value, repair: &[&str]) -> Confi
         storage: choice_of("memory"),
         spares: Vec::new(),
         handover: HandoverOptions::default(),
+        admission: Default::default(),
         limits: Limits::default(),
         detail: Detail::All,
     }

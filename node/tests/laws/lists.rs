@@ -166,6 +166,7 @@ fn config() -> Config {
         storage: first(storage::ENTRIES),
         spares: Vec::new(),
         handover: tidemark_node::handover::HandoverOptions::default(),
+        admission: Default::default(),
         limits: config::Limits::default(),
         detail: Detail::All,
     }

@@ -10,6 +10,7 @@ use tidemark_node::config::{Config, ConfigError, simulated_storage};
 use tidemark_node::disk::Disk;
 use tidemark_node::durability::{BATCH, Due, claims_durability};
 use tidemark_node::replica::{Input, Output, Replica};
+use tidemark_node::request::Refusal;
 use tidemark_node::storage::{Kept, Storage};
 use tidemark_proto::event::{Direction, Event, MachineChange};
 use tidemark_proto::id::NodeId;
@@ -161,6 +162,26 @@ impl Machine {
             std::mem::take(&mut self.held),
             self.waiting.drain(..next).collect(),
         )
+    }
+
+    /// For how long an input that comes now will wait for its turn.
+    pub(super) fn backlog(&self, now: Duration) -> Duration {
+        self.busy_until.saturating_sub(now)
+    }
+
+    /// Tells the node how long an input waits, before it is handed over.
+    pub(super) fn hear_wait(&mut self, now: Duration) {
+        let waited = self.backlog(now);
+        if let Some(replica) = &mut self.replica {
+            replica.hear_wait(now, waited);
+        }
+    }
+
+    /// Whether the node takes on a request that comes now; if it is down, nobody refuses it.
+    pub(super) fn admit(&mut self, now: Duration) -> Result<(), Refusal> {
+        let waited = self.backlog(now);
+        let admit = |replica: &mut Replica| replica.admit(waited);
+        self.replica.as_mut().map_or(Ok(()), admit)
     }
 
     /// When the node wants to be woken.

@@ -253,6 +253,20 @@ impl<'a> World<'a> {
             return;
         }
         let ticket = self.calls.open(call);
+        let (machine, operation) = (&mut self.machines[call.node], request.operation);
+        // A node that refuses what has waited for too long knows it sooner here. What it costs to say so is not counted.
+        if machine.paused.is_none()
+            && let Err(refusal) = machine.admit(self.now)
+        {
+            let (at, node, reason) = (self.now, machine.id, refusal.message.clone());
+            self.note(Event::Refused {
+                at,
+                node,
+                operation,
+                reason,
+            });
+            return self.reply(ticket, Reply::Refused(refusal));
+        }
         self.work(call.node, Input::Request(ticket, request), None);
     }
 
@@ -273,10 +287,11 @@ impl<'a> World<'a> {
         if self.machines[to].paused.is_some() {
             return self.hold(to, input, about);
         }
+        let machine = &mut self.machines[to];
+        machine.hear_wait(self.now);
         let Some(service) = &self.plan.sim.service else {
             return self.handle(to, input, about);
         };
-        let machine = &mut self.machines[to];
         let life = machine.life;
         let done = machine.busy_for(self.now, service);
         self.queue.push(
