@@ -58,6 +58,9 @@ struct Rows {
 impl Rows {
     fn phase(&mut self, phase: &PhaseFigures) {
         self.phase.clone_from(&phase.name);
+        let length = phase.until_s - phase.from_s;
+        let goodput = (length > 0.0).then(|| phase.ok as f64 / length);
+        self.value("goodput", goodput, phase.operations);
         self.rate("availability", &phase.availability);
         self.rate("reads_available", &phase.reads_available);
         self.rate("writes_available", &phase.writes_available);

@@ -131,6 +131,17 @@ impl SweepFigures {
         estimates.any(|estimate| estimate.value.is_some())
     }
 
+    /// Whether what was carried differs enough between cells that load is what they are about.
+    #[must_use]
+    pub fn is_about_load(&self) -> bool {
+        let cells = 0..self.facts.cells.len();
+        let goodput = cells.filter_map(|cell| self.figure(cell, "goodput")?.value);
+        let ends = goodput.fold((f64::INFINITY, 0.0_f64), |(least, most), value| {
+            (least.min(value), most.max(value))
+        });
+        ends.0 * LOADS_APART < ends.1
+    }
+
     /// A figure of a cell.
     #[must_use]
     pub fn figure(&self, cell: usize, metric: &str) -> Option<&Estimate> {
@@ -150,7 +161,7 @@ fn estimate(metric: &Metric, cell: &BTreeMap<u64, Sample>) -> Estimate {
     let mut estimate = told(metric, found.as_ref(), &group);
     let most = match metric.unit {
         Unit::Share => 1.0,
-        Unit::Milliseconds | Unit::PerMinute => f64::INFINITY,
+        Unit::Milliseconds | Unit::PerMinute | Unit::PerSecond => f64::INFINITY,
     };
     for end in [&mut estimate.low, &mut estimate.high] {
         *end = end.map(|end| end.clamp(0.0, most));
@@ -348,6 +359,9 @@ fn told(metric: &Metric, found: Option<&Replicates>, group: &Group<'_>) -> Estim
         count,
     }
 }
+
+/// How many times as much the best cell of a sweep about load carries, at least, as the worst.
+const LOADS_APART: f64 = 2.0;
 
 #[cfg(test)]
 pub(crate) mod made {

@@ -3,12 +3,12 @@
 mod availability;
 mod axis;
 mod cells;
-mod detection;
 mod freshness;
 mod latency;
 mod ring;
 mod sheet;
 mod siblings;
+mod stacked;
 mod staleness;
 
 use crate::figures::Figures;
@@ -133,10 +133,17 @@ const SWEEP_KINDS: &[Kind<SweepFigures>] = &[
     },
     Kind {
         name: "detection",
-        applies: detection::applies,
-        size: detection::size,
-        vectors: |sheet, figures| detection::draw(sheet, figures),
-        pixels: |sheet, figures| detection::draw(sheet, figures),
+        applies: |figures| stacked::applies(figures, &stacked::DETECTION),
+        size: |_| stacked::size(&stacked::DETECTION),
+        vectors: |sheet, figures| stacked::draw(sheet, figures, &stacked::DETECTION),
+        pixels: |sheet, figures| stacked::draw(sheet, figures, &stacked::DETECTION),
+    },
+    Kind {
+        name: "load",
+        applies: |figures| figures.is_about_load() && stacked::applies(figures, &stacked::LOAD),
+        size: |_| stacked::size(&stacked::LOAD),
+        vectors: |sheet, figures| stacked::draw(sheet, figures, &stacked::LOAD),
+        pixels: |sheet, figures| stacked::draw(sheet, figures, &stacked::LOAD),
     },
 ];
 const FINE: u32 = 4;

@@ -25,6 +25,7 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
             h2 { "Cell by cell" }
             (figure(&plots, "cells", "Stale reads and read latency of every cell, with 95 % intervals over seeds."))
             (figure(&plots, "detection", "How soon each cell's crashes were detected, how often nodes that were up passed for down, and for how long."))
+            (figure(&plots, "load", "What each cell carried, and how long it took those whom it served."))
             (cells(figures))
             p.note {
                 "In brackets: 95 % intervals; the unit is the seed (jackknife over seeds with Student's t, which for a mean is \

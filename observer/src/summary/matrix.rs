@@ -19,6 +19,8 @@ pub fn matrix(figures: &SweepFigures, manifest: &Manifest, style: Style) -> Stri
         &DETECTION
     } else if is_about_losses(figures) {
         &DURABILITY
+    } else if figures.is_about_load() {
+        &LOAD
     } else {
         &SERVICE
     };
@@ -103,6 +105,21 @@ const SERVICE: View = View {
         "           t-staleness: for how long the first write they missed had been complete",
         "p50, p99   latency from the intended start, of all seeds together; shares are means over seeds",
         "available  operations that succeeded, of all that clients began",
+    ],
+};
+/// What was carried of a load, where that is what differs.
+const LOAD: View = View {
+    columns: [
+        ("goodput", "goodput", estimate),
+        ("available", "availability", value),
+        ("reads p99", "latency_get_ok_p99_ms", estimate),
+        ("writes p99", "latency_put_ok_p99_ms", value),
+    ],
+    widths: [28, 21, 9, 22, 10],
+    meanings: &[
+        "goodput    operations that succeeded before their client gave up, a second",
+        "available  the same, of all that clients began",
+        "p99        latency of those, from the intended start, of all seeds together",
     ],
 };
 /// How crashes were detected, where somebody detects.

@@ -47,6 +47,8 @@ pub enum Unit {
     Milliseconds,
     /// So many a minute.
     PerMinute,
+    /// So many a second.
+    PerSecond,
 }
 
 /// How the runs of a cell come to one figure.
@@ -86,7 +88,11 @@ impl Sample {
 }
 
 /// What cells are compared by.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 14] = [
+    Metric {
+        unit: Unit::PerSecond,
+        ..share("goodput", "goodput")
+    },
     Metric {
         said: Said::AsDifference,
         ..share("availability", "availability")

@@ -16,6 +16,7 @@ pub fn value(estimate: &Estimate) -> String {
         Unit::Share => |share| format!("{}{SPACE}%", per_cent(share)),
         Unit::Milliseconds => milliseconds,
         Unit::PerMinute => number,
+        Unit::PerSecond => |rate| format!("{}/s", number(rate)),
     };
     estimate.value.map_or_else(none, said)
 }
@@ -26,6 +27,7 @@ fn difference(estimate: &Estimate) -> String {
         Unit::Share => (|points| signed(points, per_cent), "points"),
         Unit::Milliseconds => (|ms| signed(ms, number), "ms"),
         Unit::PerMinute => (|rate| signed(rate, number), "a minute"),
+        Unit::PerSecond => (|rate| signed(rate, number), "a second"),
     };
     let value = estimate.value.map_or_else(none, said);
     format!("{value}{SPACE}{name}{}", interval(estimate, said))
@@ -161,7 +163,7 @@ fn interval(estimate: &Estimate, end: impl Fn(f64) -> String) -> String {
 fn end(estimate: &Estimate) -> fn(f64) -> String {
     match unit(estimate) {
         Unit::Share => per_cent,
-        Unit::Milliseconds | Unit::PerMinute => number,
+        Unit::Milliseconds | Unit::PerMinute | Unit::PerSecond => number,
     }
 }
 

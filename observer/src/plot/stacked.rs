@@ -1,5 +1,5 @@
-//! How well crashes were detected in each cell of a sweep: the first axis by colour, the second from left to right, the
-//! third side by side; below each other how soon, how often wrongly, and wrongly for how long.
+//! A few figures of every cell of a sweep, below each other: the first axis by colour, the second from left to right, the
+//! third side by side. Of a sweep about failure detectors how well crashes were detected, of one about load what was carried.
 
 use super::axis::linear;
 use super::sheet::{Anchor, Axis, INK, MUTED, SERIES, SIZE, Sheet, Type};
@@ -8,23 +8,76 @@ use crate::sweep::words::seeds;
 use crate::sweep::{Estimate, SweepFigures};
 use plotters::prelude::{DrawingBackend, RGBColor};
 
-pub(super) fn applies(figures: &SweepFigures) -> bool {
-    let axes = &figures.facts.axes;
-    let is_detected = ROWS.iter().all(|row| figures.has(row.metric));
-    let (series, columns) = (cases(figures, 0), cases(figures, 2));
-    is_detected && (2..=3).contains(&axes.len()) && series <= SERIES.len() && columns <= COLUMNS
+/// What is shown.
+pub(super) struct Stack {
+    title: &'static str,
+    rows: [Row; 3],
 }
 
-pub(super) fn size(_: &SweepFigures) -> (u32, u32) {
+pub(super) const DETECTION: Stack = Stack {
+    title: "how crashes were detected",
+    rows: [
+        Row {
+            metric: "time_to_detect_p50_ms",
+            label: "from a crash until a node believes it, median, s",
+            factor: 1e-3,
+        },
+        Row {
+            metric: "false_positives_per_minute",
+            label: "nodes that are up pass for down, times a minute",
+            factor: 1.0,
+        },
+        Row {
+            metric: "false_positive_p50_ms",
+            label: "for how long, median, s",
+            factor: 1e-3,
+        },
+    ],
+};
+
+pub(super) const LOAD: Stack = Stack {
+    title: "what was carried",
+    rows: [
+        Row {
+            metric: "goodput",
+            label: "goodput, operations a second",
+            factor: 1.0,
+        },
+        Row {
+            metric: "latency_get_ok_p99_ms",
+            label: "read latency p99, ms",
+            factor: 1.0,
+        },
+        Row {
+            metric: "latency_put_ok_p99_ms",
+            label: "write latency p99, ms",
+            factor: 1.0,
+        },
+    ],
+};
+
+/// Whether a sweep is laid out for it, and has its figures.
+pub(super) fn applies(figures: &SweepFigures, stack: &Stack) -> bool {
+    let axes = &figures.facts.axes;
+    let has_all = stack.rows.iter().all(|row| figures.has(row.metric));
+    let (series, columns) = (cases(figures, 0), cases(figures, 2));
+    has_all && (2..=3).contains(&axes.len()) && series <= SERIES.len() && columns <= COLUMNS
+}
+
+pub(super) fn size(stack: &Stack) -> (u32, u32) {
     (
         SIZE.0,
-        (TOP + ROWS.len() as f64 * (HEIGHT + GAP) + FOOT) as u32,
+        (TOP + stack.rows.len() as f64 * (HEIGHT + GAP) + FOOT) as u32,
     )
 }
 
-pub(super) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &SweepFigures) {
+pub(super) fn draw<DB: DrawingBackend>(
+    sheet: &Sheet<'_, DB>,
+    figures: &SweepFigures,
+    stack: &Stack,
+) {
     let facts = &figures.facts;
-    sheet.title(&format!("{}: how crashes were detected", facts.plan));
+    sheet.title(&format!("{}: {}", facts.plan, stack.title));
     legend(sheet, figures);
     let (columns, steps) = (cases(figures, 2), cases(figures, 1));
     let all = f64::from(SIZE.0) - LEFT - MARGIN;
@@ -38,7 +91,7 @@ pub(super) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &SweepFig
             .collect(),
         label: "",
     };
-    for (place, row) in ROWS.iter().enumerate() {
+    for (place, row) in stack.rows.iter().enumerate() {
         let top = TOP + place as f64 * (HEIGHT + GAP);
         let scale = Scale::of(figures, row);
         for column in 0..columns {
@@ -82,7 +135,7 @@ pub(super) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &SweepFig
             Type::label(INK),
         );
     }
-    let bottom = f64::from(size(figures).1);
+    let bottom = f64::from(size(stack).1);
     let muted = Type::label(MUTED);
     let caption = format!(
         "From left to right: {}. Bars: 95 % intervals over {}.",
@@ -126,7 +179,7 @@ fn mark<DB: DrawingBackend>(
     }
 }
 
-/// What is shown below each other.
+/// One of the figures.
 struct Row {
     metric: &'static str,
     label: &'static str,
@@ -202,23 +255,6 @@ impl Scale {
     }
 }
 
-const ROWS: [Row; 3] = [
-    Row {
-        metric: "time_to_detect_p50_ms",
-        label: "from a crash until a node believes it, median, s",
-        factor: 1e-3,
-    },
-    Row {
-        metric: "false_positives_per_minute",
-        label: "nodes that are up pass for down, times a minute",
-        factor: 1.0,
-    },
-    Row {
-        metric: "false_positive_p50_ms",
-        label: "for how long, median, s",
-        factor: 1e-3,
-    },
-];
 /// Figures that are so many times apart stand on a logarithmic axis.
 const ORDERS: f64 = 8.0;
 const COLUMNS: usize = 4;
@@ -258,13 +294,13 @@ mod tests {
         let circles = plot.map(|plot| plot.svg.matches("<circle").count());
         // Two of them are the legend's.
         assert_eq!(circles, Some(2 + 3 * 4));
-        assert!(!applies(&made::figures()));
+        assert!(!applies(&made::figures(), &DETECTION));
     }
 
     #[test]
     fn zero_stands_below_what_differs_by_orders() {
         let check = |rates, ticks: &[&str]| {
-            let axis = Scale::of(&figures(rates), &ROWS[1]).axis();
+            let axis = Scale::of(&figures(rates), &DETECTION.rows[1]).axis();
             let names: Vec<_> = axis.ticks.iter().map(|(_, name)| name.as_str()).collect();
             assert_eq!(names, ticks, "{rates:?}");
         };
