@@ -22,6 +22,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("detection", include_str!("../../plans/detection.toml")),
     ("durability", include_str!("../../plans/durability.toml")),
     ("kill", include_str!("../../plans/kill.toml")),
+    ("overload", include_str!("../../plans/overload.toml")),
 ];
 
 /// The names of the built-in plans with their questions.
