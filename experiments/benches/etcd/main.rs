@@ -7,17 +7,25 @@
 //! sync costs nothing. A read at R = 2 asks two replicas, a linearizable one has the leader confirmed by a majority;
 //! a read at R = 1 and a serializable one are answered by the node that is asked, though Tidemark's asks the others all
 //! the same, to repair them.
+//!
+//! A second table compares what both carry from a disk: storage `lsm` with sync = "batch", beside etcd's own data on the same
+//! disk. For every kind of work it looks for the most calls a second of which 99 % take less than a limit, by more and
+//! more calls in flight, and then times calls in an open loop at half of that rate. Here Tidemark's reads ask as many
+//! replicas as must answer, at R = 1 the node that is asked, as a serializable read does. A call that is refused or fails
+//! counts as one that takes for ever.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod capacity;
 mod load;
 mod store;
 mod system;
 mod table;
 
 use anyhow::Context as _;
-use clap::Parser;
-use load::{Load, Seen};
+use capacity::{Capacity, Search};
+use clap::{Parser, ValueEnum};
+use load::{Load, Pace, Seen};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -26,10 +34,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Dialect, Store, Work};
 use system::System;
+use tokio::runtime::Runtime;
 
 /// Compare Tidemark with etcd.
 #[derive(Parser)]
 struct Options {
+    /// Which tables to make.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "memory,disk")]
+    table: Vec<Table>,
+    /// One round of short steps, three nodes and 16 calls in flight: about two minutes.
+    #[arg(long)]
+    quick: bool,
+    /// What 99 % of the calls may take in the second table, in milliseconds.
+    #[arg(long, default_value_t = 50)]
+    p99_ms: u64,
     /// How often every side is driven with every load.
     #[arg(long, default_value = "5")]
     rounds: NonZeroUsize,
@@ -68,49 +86,111 @@ struct Options {
     bench: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Table {
+    /// Memory storage, with so many calls in flight.
+    Memory,
+    /// What is carried from disk within a limit.
+    Disk,
+}
+
 /// One row of the table: how many nodes, what they are asked, how many calls in flight, of which side.
 type Row = (u16, Work, usize, usize);
 
 fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+    let mut options = Options::parse();
+    if options.quick {
+        options.rounds = NonZeroUsize::MIN;
+        options.seconds = options.seconds.min(0.7);
+        options.nodes = vec![3];
+        options.in_flight = vec![16];
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let _inside = runtime.enter();
     println!(
         "{} rounds of {} s, {} keys, {} bytes a value, {} connections to each node; medians [lowest, highest]",
         options.rounds, options.seconds, options.keys, options.value_bytes, options.channels,
     );
-    for &nodes in &options.nodes {
-        let sides = sides(&options, nodes)?;
-        for side in &sides {
-            let filled = runtime.block_on(load::fill(&side.store));
-            filled.with_context(|| side.name)?;
+    if options.table.contains(&Table::Memory) {
+        for &nodes in &options.nodes {
+            compare(&options, nodes, &runtime)?;
         }
-        let mut seen: BTreeMap<Row, Vec<Seen>> = BTreeMap::new();
-        for round in 0..options.rounds.get() {
-            eprintln!("{nodes} nodes: round {} of {}", round + 1, options.rounds);
-            for &in_flight in &options.in_flight {
-                for work in Work::ALL {
-                    // Nobody always comes first.
-                    for turn in 0..sides.len() {
-                        let place = (turn + round) % sides.len();
-                        let side = &sides[place];
-                        if !side.store.offers(work) {
-                            continue;
-                        }
-                        let load = Load {
-                            work,
-                            in_flight: in_flight.clamp(1, options.keys.get()),
-                            time: Duration::from_secs_f64(options.seconds),
-                        };
-                        let row = (nodes, work, in_flight, place);
-                        let here = runtime.block_on(load.drive(&side.store, &side.system))?;
-                        seen.entry(row).or_default().push(here);
+    }
+    if options.table.contains(&Table::Disk) {
+        capacities(&options, &runtime)?;
+    }
+    Ok(())
+}
+
+/// Drives every side with so many calls in flight.
+fn compare(options: &Options, nodes: u16, runtime: &Runtime) -> anyhow::Result<()> {
+    let sides = sides(options, nodes)?;
+    fill(&sides, runtime)?;
+    let mut seen: BTreeMap<Row, Vec<Seen>> = BTreeMap::new();
+    for round in 0..options.rounds.get() {
+        eprintln!("{nodes} nodes: round {} of {}", round + 1, options.rounds);
+        for &in_flight in &options.in_flight {
+            for work in Work::ALL {
+                for (place, side) in in_turn(&sides, round) {
+                    if !side.store.offers(work) {
+                        continue;
                     }
+                    let load = Load {
+                        work,
+                        pace: Pace::InFlight(in_flight),
+                        time: Duration::from_secs_f64(options.seconds),
+                    };
+                    let here = runtime.block_on(load.drive(&side.store, &side.system))?;
+                    if let Some(error) = here.error {
+                        return Err(error.context(side.name));
+                    }
+                    let row = (nodes, work, in_flight, place);
+                    seen.entry(row).or_default().push(here);
                 }
             }
         }
-        let names: Vec<_> = sides.iter().map(|side| side.name).collect();
-        table::print(nodes, &names, &seen);
+    }
+    table::print(nodes, &names(&sides), &seen);
+    Ok(())
+}
+
+/// Looks for what every side carries from disk.
+fn capacities(options: &Options, runtime: &Runtime) -> anyhow::Result<()> {
+    let sides = durable_sides(options)?;
+    fill(&sides, runtime)?;
+    let search = Search {
+        limit: Duration::from_millis(options.p99_ms),
+        time: Duration::from_secs_f64(options.seconds),
+    };
+    let mut seen: BTreeMap<(Work, usize), Vec<Capacity>> = BTreeMap::new();
+    for round in 0..options.rounds.get() {
+        eprintln!("on disk: round {} of {}", round + 1, options.rounds);
+        for work in Work::ALL {
+            for (place, side) in in_turn(&sides, round) {
+                let found = search.capacity(work, &side.store, &side.system);
+                let found = runtime.block_on(found).context(side.name)?;
+                seen.entry((work, place)).or_default().push(found);
+            }
+        }
+    }
+    table::print_capacities(search.limit, &names(&sides), &seen);
+    Ok(())
+}
+
+/// Sides with their places; nobody always comes first.
+fn in_turn(sides: &[Side], round: usize) -> impl Iterator<Item = (usize, &Side)> {
+    let all = sides.iter().enumerate().cycle();
+    all.skip(round % sides.len()).take(sides.len())
+}
+
+fn names(sides: &[Side]) -> Vec<&'static str> {
+    sides.iter().map(|side| side.name).collect()
+}
+
+fn fill(sides: &[Side], runtime: &Runtime) -> anyhow::Result<()> {
+    for side in sides {
+        let filled = runtime.block_on(load::fill(&side.store));
+        filled.with_context(|| side.name)?;
     }
     Ok(())
 }
@@ -122,43 +202,80 @@ struct Side {
     system: System,
 }
 
-/// Starts every store, each with fresh data.
+/// Starts every store, each with fresh data: Tidemark's in memory.
 fn sides(options: &Options, nodes: u16) -> anyhow::Result<Vec<Side>> {
     let mut sides = Vec::new();
-    let mut add = |name, (system, addresses): (System, Vec<SocketAddr>), dialect| {
-        let store = Arc::new(Store::new(&addresses, options, dialect)?);
-        let side = Side {
+    for (name, program) in programs(options) {
+        sides.push(tidemark(name, program, nodes, None, options)?);
+    }
+    if !options.alone {
+        sides.push(etcd("etcd", nodes, &options.disk, true, options)?);
+        sides.push(etcd(
+            "etcd in memory",
+            nodes,
+            &options.memory,
+            false,
+            options,
+        )?);
+    }
+    Ok(sides)
+}
+
+/// Starts three nodes of every store, each with fresh data on disk.
+fn durable_sides(options: &Options) -> anyhow::Result<Vec<Side>> {
+    let mut sides = Vec::new();
+    for (name, program) in programs(options) {
+        sides.push(tidemark(name, program, 3, Some(&options.disk), options)?);
+    }
+    if !options.alone {
+        sides.push(etcd("etcd", 3, &options.disk, true, options)?);
+    }
+    Ok(sides)
+}
+
+/// The builds of tidemark that are compared.
+fn programs(options: &Options) -> impl Iterator<Item = (&'static str, &Path)> {
+    let own = ("tidemark", Path::new(env!("CARGO_BIN_EXE_tidemark")));
+    let baseline = options.baseline.as_deref();
+    std::iter::once(own).chain(baseline.map(|program| ("baseline", program)))
+}
+
+fn tidemark(
+    name: &'static str,
+    program: &Path,
+    nodes: u16,
+    disk: Option<&Path>,
+    options: &Options,
+) -> anyhow::Result<Side> {
+    let (system, addresses) = System::tidemark(program, nodes, disk)?;
+    let dialect = Dialect::tidemark(options.keys.get());
+    Side::new(name, system, &addresses, dialect, options)
+}
+
+fn etcd(
+    name: &'static str,
+    nodes: u16,
+    folder: &Path,
+    reads: bool,
+    options: &Options,
+) -> anyhow::Result<Side> {
+    let (system, addresses) = System::etcd(nodes, folder)?;
+    Side::new(name, system, &addresses, Dialect::Etcd { reads }, options)
+}
+
+impl Side {
+    fn new(
+        name: &'static str,
+        system: System,
+        addresses: &[SocketAddr],
+        dialect: Dialect,
+        options: &Options,
+    ) -> anyhow::Result<Self> {
+        let store = Arc::new(Store::new(addresses, options, dialect)?);
+        Ok(Self {
             name,
             store,
             system,
-        };
-        sides.push(side);
-        anyhow::Ok(())
-    };
-    let tidemark = Path::new(env!("CARGO_BIN_EXE_tidemark"));
-    add(
-        "tidemark",
-        System::tidemark(tidemark, nodes)?,
-        Dialect::tidemark(options.keys.get()),
-    )?;
-    if let Some(program) = &options.baseline {
-        add(
-            "baseline",
-            System::tidemark(program, nodes)?,
-            Dialect::tidemark(options.keys.get()),
-        )?;
+        })
     }
-    if !options.alone {
-        add(
-            "etcd",
-            System::etcd(nodes, &options.disk)?,
-            Dialect::Etcd { reads: true },
-        )?;
-        add(
-            "etcd in memory",
-            System::etcd(nodes, &options.memory)?,
-            Dialect::Etcd { reads: false },
-        )?;
-    }
-    Ok(sides)
 }

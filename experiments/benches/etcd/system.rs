@@ -15,8 +15,11 @@ use tidemark_proto::id::NodeId;
 
 /// The processes of one store.
 pub(crate) enum System {
-    /// Nodes that dial each other directly.
-    Tidemark { nodes: Vec<Process> },
+    /// Nodes that dial each other directly, with their data below a folder, if it is not in memory.
+    Tidemark {
+        nodes: Vec<Process>,
+        _folder: Option<TempDir>,
+    },
     /// Members with their data below a folder.
     Etcd {
         members: Vec<Child>,
@@ -25,16 +28,28 @@ pub(crate) enum System {
 }
 
 impl System {
-    /// Starts nodes with their data in memory: N is their number up to 3, R and W are majorities.
-    pub(crate) fn tidemark(program: &Path, nodes: u16) -> anyhow::Result<(Self, Vec<SocketAddr>)> {
+    /// Starts nodes: N is their number up to 3, R and W are majorities. In memory, reads ask all replicas, and whoever is
+    /// behind is sent what it lacks; on disk, below a folder, as many as must answer.
+    pub(crate) fn tidemark(
+        program: &Path,
+        nodes: u16,
+        disk: Option<&Path>,
+    ) -> anyhow::Result<(Self, Vec<SocketAddr>)> {
+        let folder = disk.map(fresh_folder).transpose()?;
+        let (storage, read_set) = match &folder {
+            Some(_) => (json!({ "kind": "lsm", "sync": "batch" }), "quorum"),
+            None => (json!({ "kind": "memory" }), "all"),
+        };
         let ids: Vec<NodeId> = (1..=nodes).map(NodeId::node).collect();
         let n = nodes.min(3);
         let quorum = n / 2 + 1;
         let config: Config = serde_json::from_value(json!({
             "seed": 7, "nodes": ids, "gateways": [],
             "partitioner": { "kind": "token-ring" }, "versioning": { "kind": "vector" },
-            "membership": { "kind": "fixed" }, "storage": { "kind": "memory" },
-            "replication": { "kind": "strict", "n": n, "r": quorum, "w": quorum, "timeout": "10s" },
+            "membership": { "kind": "fixed" }, "storage": storage,
+            "replication": {
+                "kind": "strict", "n": n, "r": quorum, "w": quorum, "timeout": "10s", "read_set": read_set
+            },
             "repair": [{ "kind": "read", "mode": "asynchronous" }], "limits": {},
         }))?;
         let mut started = Vec::new();
@@ -59,19 +74,23 @@ impl System {
                     .collect(),
                 epoch_ns,
                 reporting: None,
-                data: None,
+                data: folder
+                    .as_ref()
+                    .map(|folder| folder.path().join(id.to_string())),
             })))?;
         }
         let nodes = started.into_iter().map(|(_, _, process)| process).collect();
         let addresses = addresses.into_iter().map(|(_, address)| address).collect();
-        Ok((Self::Tidemark { nodes }, addresses))
+        let started = Self::Tidemark {
+            nodes,
+            _folder: folder,
+        };
+        Ok((started, addresses))
     }
 
     /// Starts etcd on fresh data in a folder of its own; it need not be ready yet.
     pub(crate) fn etcd(nodes: u16, folder: &Path) -> anyhow::Result<(Self, Vec<SocketAddr>)> {
-        let folder = tempfile::Builder::new()
-            .prefix("tidemark-etcd-")
-            .tempdir_in(folder)?;
+        let folder = fresh_folder(folder)?;
         let mut members = Vec::new();
         for number in 1..=nodes {
             let name = format!("e{number}");
@@ -113,7 +132,7 @@ impl System {
     /// The processor time that its processes have used so far.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
         let ids: Vec<u32> = match self {
-            Self::Tidemark { nodes } => nodes.iter().map(Process::id).collect(),
+            Self::Tidemark { nodes, .. } => nodes.iter().map(Process::id).collect(),
             Self::Etcd { members, .. } => members.iter().map(Child::id).collect(),
         };
         let mut ticks = 0;
@@ -139,6 +158,13 @@ impl Drop for System {
             }
         }
     }
+}
+
+/// An empty folder, which goes with the processes that use it.
+fn fresh_folder(below: &Path) -> std::io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("tidemark-etcd-")
+        .tempdir_in(below)
 }
 
 /// A port that was free just now; etcd cannot be asked which one it was given.

@@ -1,6 +1,7 @@
 //! What was seen, as a table.
 
 use crate::Row;
+use crate::capacity::Capacity;
 use crate::load::Seen;
 use crate::store::Work;
 use std::collections::BTreeMap;
@@ -40,6 +41,62 @@ pub(crate) fn print(nodes: u16, names: &[&str], seen: &BTreeMap<Row, Vec<Seen>>)
     }
 }
 
+/// Prints medians of all rounds, and how many times as much the first side carried in each round.
+pub(crate) fn print_capacities(
+    limit: Duration,
+    names: &[&str],
+    seen: &BTreeMap<(Work, usize), Vec<Capacity>>,
+) {
+    println!(
+        "\n3 nodes, on disk, synced before an acknowledgement: the most calls/s of which 99 % take less than {limit:?}"
+    );
+    println!(
+        "{:<7}{:<22}{:>9} {:<17}{:>10}{:>22}{:>17}  {}",
+        "",
+        "side",
+        "calls/s",
+        "",
+        "in flight",
+        "p50 / p99 at half",
+        "tidemark does",
+        "in each round"
+    );
+    for ((work, side), rounds) in seen {
+        let rates = spread(rounds.iter().map(|round| round.rate));
+        let in_flight = spread(rounds.iter().map(|round| round.in_flight as f64));
+        let first = &seen[&(*work, 0)];
+        let ratios = first.iter().zip(rounds).map(|(a, b)| a.rate / b.rate);
+        let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+        let half = |of: fn(&Seen) -> Duration| {
+            let halves = rounds.iter().filter_map(|round| round.at_half.as_ref());
+            let times: Vec<_> = halves.map(|seen| of(seen).as_secs_f64() * 1e3).collect();
+            median(&times).map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"))
+        };
+        let side = if *side == 0 { "tidemark" } else { names[*side] };
+        let each: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        println!(
+            "{:<7}{:<22}{:>9.0} {:<17}{:>10.0}{:>22}{:>17}  {}",
+            if *work == Work::Put { "puts" } else { "reads" },
+            format!("{side}{}", durable_promise(*work, side)),
+            rates.0,
+            format!("[{:.0}, {:.0}]", rates.1, rates.2),
+            in_flight.0,
+            format!("{} / {} ms", half(|seen| seen.p50), half(|seen| seen.p99)),
+            median(&ratios).map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2} × as much")),
+            each.join(" "),
+        );
+    }
+}
+
+fn durable_promise(work: Work, side: &str) -> &'static str {
+    match (work, side.starts_with("etcd")) {
+        (Work::Put, true) => "",
+        (Work::Put, false) => ", W = 2",
+        (Work::QuorumRead, false) => ", R = 2",
+        (_, _) => promise(work, side),
+    }
+}
+
 fn promise(work: Work, side: &str) -> &'static str {
     match (work, side.starts_with("etcd")) {
         (Work::Put, _) => "",
@@ -48,6 +105,10 @@ fn promise(work: Work, side: &str) -> &'static str {
         (Work::QuorumRead, false) => ", R a majority",
         (Work::LocalRead, false) => ", R = 1",
     }
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| spread(values.iter().copied()).0)
 }
 
 /// Median, lowest and highest.
