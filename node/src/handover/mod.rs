@@ -61,8 +61,10 @@ pub struct Handover {
     moving: Option<Moving>,
     /// After a change.
     giving_up: Option<GivingUp>,
-    /// The registrar that told the present roll, until it has been answered that this node has taken the step.
+    /// The registrar that told the present roll.
     answer_to: Option<NodeId>,
+    /// What it was answered last: by which roll this node goes, and whether it has moved all keys.
+    answered: Option<wire::MembersReply>,
     /// Whether this life has looked for what a former one has left to do.
     begun: bool,
 }
@@ -82,6 +84,9 @@ pub enum CannotChange {
     /// It makes no sense.
     #[error("{0}")]
     Senseless(String),
+    /// The registrar cannot keep it.
+    #[error("{0} cannot keep the new roll of the members: its disk takes nothing")]
+    NotKept(NodeId),
 }
 
 impl Handover {
@@ -93,33 +98,35 @@ impl Handover {
             moving: None,
             giving_up: None,
             answer_to: None,
+            answered: None,
             begun: roll.number == 0,
         }
     }
 
-    /// Begins a change of the members. Gives back the roll by which it is begun.
+    /// Begins a change of the members.
     pub(crate) fn begin(
         &mut self,
         context: &mut Context<'_>,
         change: Change,
-    ) -> Result<Roll, CannotChange> {
+    ) -> Result<(), CannotChange> {
         let next = self.registrar.begin(context, change)?;
-        self.adopt(context, next.clone());
+        if !self.adopt(context, next) {
+            return Err(CannotChange::NotKept(context.id));
+        }
         self.registrar.restart(context, true);
-        Ok(next)
+        Ok(())
     }
 
     /// A peer says something about members or moving keys.
     pub(crate) fn message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         match message {
             Message::Members(members) => match Roll::from_bytes(&members.roll) {
-                Some(roll) if roll.number > context.view.roll().number => {
-                    self.adopt(context, roll);
-                    self.answer_to = Some(from);
-                    self.answer(context);
-                }
-                Some(roll) if roll.number == context.view.roll().number => {
-                    self.answer_to = Some(from);
+                Some(roll) if roll.number >= context.view.roll().number => {
+                    if roll.number > context.view.roll().number {
+                        self.adopt(context, roll);
+                    }
+                    // Who asks is answered, also if it was before: the answer may be lost.
+                    (self.answer_to, self.answered) = (Some(from), None);
                     self.answer(context);
                 }
                 Some(_) => tell(context, from),
@@ -143,7 +150,7 @@ impl Handover {
         }
     }
 
-    /// A write came from a coordinator that does not know yet that the key is to be others' too.
+    /// A hint came home: whoever kept it did not give it to those who are to hold the key from now on.
     pub(crate) fn missed(&mut self, context: &Context<'_>, key: &bytes::Bytes) {
         if let Some(moving) = &mut self.moving {
             moving.again(context, key);
@@ -183,16 +190,13 @@ impl Handover {
             .min()
     }
 
-    /// Takes the step that a roll says, durably.
-    fn adopt(&mut self, context: &mut Context<'_>, roll: Roll) {
-        let over = roll.under_way.is_none();
-        if !context.enrol(roll) {
-            return;
+    /// Takes the step that a roll says, durably. Tells whether it could.
+    fn adopt(&mut self, context: &mut Context<'_>, roll: Roll) -> bool {
+        let is_taken = context.enrol(roll);
+        if is_taken {
+            self.resume(context);
         }
-        self.resume(context);
-        if over {
-            self.giving_up = Some(GivingUp::new(context.now.elapsed + self.options.keep.0));
-        }
+        is_taken
     }
 
     /// Does what the present step asks of this node.
@@ -203,6 +207,9 @@ impl Handover {
             }) => Some(Moving::new(context)),
             Some(_) | None => None,
         };
+        if context.view.roll().under_way.is_none() {
+            self.giving_up = Some(GivingUp::new(context.now.elapsed + self.options.keep.0));
+        }
         self.registrar.restart(context, false);
     }
 
@@ -211,8 +218,9 @@ impl Handover {
         let is_moved = self.moving.as_ref().is_none_or(Moving::is_over);
         if is_drained(context) && self.registrar.is_ready(context, is_moved) {
             let next = context.view.roll().next();
-            self.adopt(context, next);
-            self.registrar.restart(context, true);
+            if self.adopt(context, next) {
+                self.registrar.restart(context, true);
+            }
         }
     }
 
@@ -224,7 +232,7 @@ impl Handover {
         }
     }
 
-    /// Tells the registrar how far this node is.
+    /// Tells the registrar how far this node is, if that is news.
     fn answer(&mut self, context: &mut Context<'_>) {
         let Some(registrar) = self.answer_to.filter(|_| is_drained(context)) else {
             return;
@@ -233,7 +241,10 @@ impl Handover {
             number: context.view.roll().number,
             moved: self.moving.as_ref().is_none_or(Moving::is_over),
         };
-        context.send(registrar, Message::MembersReply(reply));
+        if self.answered != Some(reply) {
+            self.answered = Some(reply);
+            context.send(registrar, Message::MembersReply(reply));
+        }
     }
 }
 
