@@ -51,9 +51,6 @@ pub(crate) fn hold(
                 }
                 None => context.hold(key, versions, operation, Method::Store),
             };
-            if store.roll < context.view.roll().number {
-                handover.missed(context, key);
-            }
             let durable = store.durable && context.is_durable();
             let held = held.map(|()| durable);
             acknowledge(context, from, store.request, operation, held);

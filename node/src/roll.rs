@@ -1,10 +1,14 @@
 //! The roll: who the members are, as all nodes agree on it, and which change of it is under way.
 //!
-//! A change takes three steps, and no node is ever more than one of them ahead of another that still coordinates. First
-//! writes go to those who held a key before *and* to those who will, with a quorum of each; reads go on as before. When
-//! everybody has taken that step, keys move. When all of them have, reads go to the new holders. When everybody has taken
-//! that step too, writes do as well, and who no longer holds a key gives it up. Any two neighbouring steps have quorums
-//! that overlap, so no read misses a write because of the change.
+//! A change takes steps, and the next is taken when everybody who is waited for has taken the last. First writes go to
+//! those who held a key before *and* to those who will, with a quorum of each; reads go on as before. Then keys move.
+//! When all of them have, reads go to the new holders. Then nothing changes for a step; at last writes go to the new
+//! holders alone, and who no longer holds a key gives it up.
+//!
+//! Not everybody is waited for: not who is believed to be down, who has left or who is yet to join, and each of them may
+//! coordinate. A replica refuses what goes by a roll more than one step behind its own, so what such a node does has an
+//! effect among others who are two steps ahead at most. Any two rolls that are two steps apart have quorums that overlap,
+//! or the later one's keys have yet to move: so no read misses a write because of the change.
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.8.1, §4.9. Departs from it: there, an administrator's change spreads
 //! by gossip, and a node that has not heard of it asks the wrong replicas. The joint quorums are those of Ongaro &
@@ -40,10 +44,14 @@ pub struct UnderWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
-    /// Writes go to both; reads go to who held the keys before. Keys move.
+    /// Writes go to both; reads go to who held the keys before.
+    Announced,
+    /// The same, and keys move.
     Moving,
     /// Writes go to both; reads go to who holds the keys from now on.
     Settling,
+    /// The same: who still reads from those who held the keys before is refused by now.
+    Closing,
 }
 
 impl Step {
@@ -51,8 +59,25 @@ impl Step {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Announced => "announced",
             Self::Moving => "moving",
             Self::Settling => "settling",
+            Self::Closing => "closing",
+        }
+    }
+
+    /// Whether reads go to who holds the keys from now on.
+    #[must_use]
+    pub const fn reads_after(self) -> bool {
+        matches!(self, Self::Settling | Self::Closing)
+    }
+
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::Announced => Some(Self::Moving),
+            Self::Moving => Some(Self::Settling),
+            Self::Settling => Some(Self::Closing),
+            Self::Closing => None,
         }
     }
 }
@@ -76,7 +101,7 @@ impl Roll {
             roster: self.roster.clone(),
             under_way: Some(UnderWay {
                 change,
-                step: Step::Moving,
+                step: Step::Announced,
             }),
         }
     }
@@ -87,21 +112,14 @@ impl Roll {
         let Some(UnderWay { change, step }) = self.under_way else {
             return self.clone();
         };
-        let number = self.number + 1;
-        match step {
-            Step::Moving => Self {
-                number,
-                roster: self.roster.clone(),
-                under_way: Some(UnderWay {
-                    change,
-                    step: Step::Settling,
-                }),
+        let next = step.next();
+        Self {
+            number: self.number + 1,
+            roster: match next {
+                Some(_) => self.roster.clone(),
+                None => self.coming(),
             },
-            Step::Settling => Self {
-                number,
-                roster: self.coming(),
-                under_way: None,
-            },
+            under_way: next.map(|step| UnderWay { change, step }),
         }
     }
 

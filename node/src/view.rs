@@ -5,7 +5,7 @@
 //! what an experiment is about.
 
 use crate::partitioner::{Partitioner, PreferenceList, Roster};
-use crate::roll::{Roll, Step, UnderWay};
+use crate::roll::{Roll, UnderWay};
 use std::collections::BTreeMap;
 use tidemark_proto::id::NodeId;
 
@@ -94,13 +94,9 @@ impl View {
     #[must_use]
     pub fn preference(&self, key: &[u8], n: usize) -> PreferenceList {
         match (&self.roll.under_way, &self.after) {
-            (
-                Some(UnderWay {
-                    step: Step::Settling,
-                    ..
-                }),
-                Some(after),
-            ) => after.preference(key, n),
+            (Some(UnderWay { step, .. }), Some(after)) if step.reads_after() => {
+                after.preference(key, n)
+            }
             _ => self.before.preference(key, n),
         }
     }
@@ -123,10 +119,8 @@ impl View {
     pub fn other_side(&self, key: &[u8], n: usize) -> Option<PreferenceList> {
         let (before, after) = self.holders(key, n);
         let after = after?;
-        Some(match self.roll.under_way?.step {
-            Step::Moving => after,
-            Step::Settling => before,
-        })
+        let step = self.roll.under_way?.step;
+        Some(if step.reads_after() { before } else { after })
     }
 
     /// Lays keys out over the members of a roster.

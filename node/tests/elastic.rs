@@ -4,7 +4,7 @@
 mod harness;
 
 use bytes::Bytes;
-use harness::{Cluster, Shape, config, get, put, replies};
+use harness::{Cluster, Shape, choice_of, config, get, put, replies};
 use rand::RngExt as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::json;
@@ -16,6 +16,7 @@ use tidemark_node::partitioner::Change;
 use tidemark_node::replica::{Input, Output};
 use tidemark_node::request::{Answer, Enrolled, Reply, Ticket};
 use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::message::Message;
 
 /// If this fails, a read during a change of the members misses a write, or a change loses one or never ends.
 #[test]
@@ -28,6 +29,17 @@ fn members_come_and_go_and_no_read_misses_a_write() {
         moved > 0,
         "nothing was ever handed over: the test tests nothing"
     );
+}
+
+/// If this fails, a node that nobody waits for, since it has left or is yet to join, coordinates by a roll whose quorums
+/// need not meet those of today.
+#[test]
+fn whoever_is_asked_no_read_misses_a_write() {
+    for seed in 0..SEEDS {
+        let mut story = Story::of(1_000 + seed);
+        story.asked = Asked::Anybody;
+        story.play();
+    }
 }
 
 /// If this fails, somebody may begin a change that cannot be, and is not told why.
@@ -71,6 +83,76 @@ fn changes_that_cannot_be_are_refused_with_their_reason() {
     assert_eq!(reason, "a change is under way: +n4; wait until it is over");
 }
 
+/// If this fails, somebody is told that a change has begun which nobody will ever hear of.
+#[test]
+fn a_change_that_cannot_be_kept_is_refused() {
+    let mut story = Story::on_disk(1);
+    let n1 = NodeId::node(1);
+    story.cluster.disk(n1).limit(Some(0));
+    let join: Change = "+n4".parse().unwrap();
+    let reason = match story.enrol(n1, Some(join)) {
+        Err(reason) => reason,
+        Ok(enrolled) => panic!("it was begun: {enrolled:?}"),
+    };
+    assert_eq!(
+        reason,
+        "n1 cannot keep the new roll of the members: its disk takes nothing"
+    );
+    story.cluster.disk(n1).limit(None);
+    let enrolled = story.enrol(n1, Some(join)).unwrap();
+    assert_eq!(enrolled.roll.number, 1);
+}
+
+/// If this fails, a node that crashes when a change is over keeps others' keys until the next change.
+#[test]
+fn who_restarts_after_a_change_gives_up_what_is_no_longer_its_own() {
+    let mut story = Story::on_disk(1);
+    let [n1, n4] = [1, 4].map(NodeId::node);
+    for key in 0..KEYS {
+        let operation = OperationId::new(NodeId::client(1), u64::from(key) + 1);
+        let name = format!("key{key}");
+        let _ = (story.cluster).ask(n1, put(operation, &name, "value", Bytes::new()));
+    }
+    story.cluster.settle();
+    story.complete("+n4");
+    assert!(story.held_for_others(n1) > 0, "nothing is to be given up");
+    story.cluster.crash(n1);
+    story.cluster.restart(n1);
+    story.pass(Duration::from_secs(10));
+    assert_eq!(story.held_for_others(n1), 0);
+    assert!((0..KEYS).any(|key| !story.cluster.held(n4, &format!("key{key}")).is_empty()));
+}
+
+/// If this fails, nodes tell the registrar again and again what it knows.
+#[test]
+fn who_has_nothing_new_to_say_says_nothing() {
+    let mut story = Story::on_disk(1);
+    let n1 = NodeId::node(1);
+    for key in 0..200 {
+        let operation = OperationId::new(NodeId::client(1), key + 1);
+        let name = format!("key{key}");
+        let _ = (story.cluster).ask(n1, put(operation, &name, "value", Bytes::new()));
+    }
+    story.cluster.settle();
+    story.enrol(n1, Some("+n4".parse().unwrap())).unwrap();
+    let (mut told, mut answered) = (0, 0);
+    for _ in 0..1_000 {
+        for parcel in &story.cluster.bag {
+            told += u32::from(matches!(parcel.message, Message::Members(_)));
+            answered += u32::from(matches!(parcel.message, Message::MembersReply(_)));
+        }
+        let bag = story.cluster.bag.len();
+        for _ in 0..bag {
+            story.cluster.deliver(0);
+        }
+        story.wait(Duration::from_millis(1));
+    }
+    let roll = story.roll(n1).unwrap().roll;
+    assert_eq!(roll.under_way, None);
+    // Beside what it is asked, each node but the registrar has one thing to say: that it has moved its keys.
+    assert!(answered <= told + 5, "{told} told, {answered} answered");
+}
+
 /// A cluster, its clients, and what they know.
 struct Story {
     seed: u64,
@@ -82,6 +164,15 @@ struct Story {
     operations: u64,
     changes: Vec<Change>,
     handed_over: u64,
+    asked: Asked,
+}
+
+/// Whom clients ask.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    Members,
+    /// Also those who have left, and those who have yet to join.
+    Anybody,
 }
 
 #[derive(Default)]
@@ -131,7 +222,47 @@ impl Story {
             operations: 0,
             changes: changes.collect(),
             handed_over: 0,
+            asked: Asked::Members,
         }
+    }
+
+    /// The same with storage that outlives a process.
+    fn on_disk(seed: u64) -> Self {
+        let mut story = Self::of(seed);
+        let mut config = story.cluster.config.clone();
+        config.storage = choice_of("model");
+        story.cluster = Cluster::new(config);
+        story
+    }
+
+    /// Asks n1 for a change, and lets it come to its end.
+    fn complete(&mut self, change: &str) {
+        let n1 = NodeId::node(1);
+        self.enrol(n1, Some(change.parse().unwrap())).unwrap();
+        for _ in 0..100 {
+            self.pass(Duration::from_millis(10));
+            if self.roll(n1).unwrap().roll.under_way.is_none() {
+                return;
+            }
+        }
+        panic!("{change} is not over after a second");
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.cluster.settle();
+        self.wait(time);
+        self.cluster.settle();
+    }
+
+    /// How many keys a node holds of which it is no replica.
+    fn held_for_others(&mut self, node: NodeId) -> usize {
+        let roster = self.roll(node).unwrap().roll.roster;
+        let partitioner = partitioner_of(&self.cluster.config, &roster).unwrap();
+        let keys = (0..KEYS).map(|key| format!("key{key}"));
+        let others = keys.filter(|key| !partitioner.preference(key.as_bytes(), 3).contains(&node));
+        others
+            .filter(|key| !self.cluster.held(node, key).is_empty())
+            .count()
     }
 
     /// Gives how many keys were handed over.
@@ -219,9 +350,10 @@ impl Story {
 
     /// A client reads or writes some key through some node that was once a member.
     fn ask(&mut self) {
-        let members: Vec<NodeId> = match self.roll(NodeId::node(4)) {
-            Some(enrolled) => enrolled.roll.roster.nodes().to_vec(),
-            None => return,
+        let members: Vec<NodeId> = match (self.asked, self.roll(NodeId::node(4))) {
+            (Asked::Anybody, _) => self.cluster.ids(),
+            (Asked::Members, Some(enrolled)) => enrolled.roll.roster.nodes().to_vec(),
+            (Asked::Members, None) => return,
         };
         let node = members[self.chance.random_range(0..members.len())];
         let name = format!("key{}", self.chance.random_range(0..KEYS));

@@ -23,7 +23,7 @@ pub(super) struct Moving {
     page_end: Option<Bytes>,
     /// The pages on their way, by who gets them.
     on_their_way: BTreeMap<NodeId, Page>,
-    /// Keys behind the cursor that changed by the word of a coordinator that knew of no change.
+    /// Keys behind the cursor that changed by what was not sent to their new holders.
     again: BTreeSet<Bytes>,
     /// Whether the last page has been read.
     at_end: bool,
