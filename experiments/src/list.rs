@@ -2,6 +2,7 @@
 
 use crate::plan::builtin;
 use crate::plan::machine::Harm;
+use crate::plan::members::MemberChange;
 use crate::{backend, workload};
 use std::fmt::Write as _;
 use tidemark_netfuzz::rule;
@@ -23,7 +24,14 @@ pub fn seams() -> Vec<(&'static str, Vec<Row>)> {
         ("repair", rows(repair::ENTRIES)),
         ("storage", rows(storage::ENTRIES)),
         ("network, fault", rows(rule::ENTRIES)),
-        ("fault of machines", machine_faults()),
+        (
+            "fault of machines",
+            keys(Harm::KINDS.into_iter().zip(Harm::ABOUT)),
+        ),
+        (
+            "change of members",
+            keys(MemberChange::KINDS.into_iter().zip(MemberChange::ABOUT)),
+        ),
         ("workload", rows(workload::ENTRIES)),
         ("back-end", rows(backend::ENTRIES)),
     ]
@@ -49,8 +57,8 @@ pub fn text() -> String {
     text
 }
 
-fn machine_faults() -> Vec<Row> {
-    let rows = Harm::KINDS.into_iter().zip(Harm::ABOUT);
+/// What is told apart by the keys of a table.
+fn keys(rows: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Row> {
     rows.map(|(kind, about)| (kind, about, Vec::new()))
         .collect()
 }

@@ -419,12 +419,7 @@ fn enrol(
         let begun = handover.begin(context, change);
         begun.map_err(|error| Refusal::new(Code::FailedPrecondition, error.to_string()))?;
     }
-    let view = &context.view;
-    let down = view.nodes().iter().filter(|node| !view.is_up(**node));
-    Ok(Box::new(Enrolled {
-        roll: view.roll().clone(),
-        down: down.copied().collect(),
-    }))
+    Ok(Box::new(handover.enrolled(context)))
 }
 
 /// How often the repairs hear what has come of what they did; two would do, since a repair stores and no more.

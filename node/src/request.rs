@@ -114,6 +114,12 @@ pub struct Enrolled {
     pub roll: Roll,
     /// Which of them the node believes to be down.
     pub down: Vec<NodeId>,
+    /// Whom it takes for the registrar.
+    pub registrar: Option<NodeId>,
+    /// If that is itself: those of whom it does not know that they have taken the present step, and moved all keys.
+    pub awaited: Vec<NodeId>,
+    /// While keys move: how much of what it holds it has gone through.
+    pub moved_percent: Option<u32>,
 }
 
 /// What came of a request that was carried out.

@@ -5,10 +5,12 @@ use crate::record::ClusterRecord;
 use anyhow::{Context as _, anyhow};
 use std::path::Path;
 use std::time::Duration;
+use tidemark_node::partitioner::Change;
 use tidemark_proto::wire::cluster_client::ClusterClient;
 use tidemark_proto::wire::{
-    ClusterDownReply, ClusterDownRequest, ClusterFaultReply, ClusterFaultRequest, ClusterHealReply,
-    ClusterHealRequest, ClusterStatusReply, ClusterStatusRequest,
+    ClusterChangeReply, ClusterChangeRequest, ClusterDownReply, ClusterDownRequest,
+    ClusterFaultReply, ClusterFaultRequest, ClusterHealReply, ClusterHealRequest,
+    ClusterStatusReply, ClusterStatusRequest,
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
@@ -22,6 +24,14 @@ pub fn fault(out: &Path, request: ClusterFaultRequest) -> anyhow::Result<Cluster
 pub fn heal(out: &Path) -> anyhow::Result<ClusterHealReply> {
     call(out, async |mut cluster| {
         cluster.heal(ClusterHealRequest {}).await
+    })
+}
+
+/// Begins a change of its members.
+pub fn change(out: &Path, change: Change) -> anyhow::Result<ClusterChangeReply> {
+    let change = change.to_string();
+    call(out, async |mut cluster| {
+        cluster.change(ClusterChangeRequest { change }).await
     })
 }
 

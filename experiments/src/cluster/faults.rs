@@ -88,6 +88,11 @@ impl Faults {
                     bail!("{} names {id}, which is down already", fault.harm.kind());
                 }
             }
+            Fault::Members(_) => {
+                bail!(
+                    "members are no fault; change them by tidemark cluster join, leave or replace"
+                )
+            }
             Fault::Rule(rule) => {
                 let number = 1 + self.numbers.get(&rule.kind).copied().unwrap_or_default();
                 let name = format!("{}-{number}", rule.kind);

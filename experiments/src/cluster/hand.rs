@@ -3,12 +3,15 @@
 use super::faults::{Faults, Standing};
 use super::service::{Answer, Desk, Order};
 use crate::backend::Run;
-use crate::backend::real::Cluster;
+use crate::backend::real::{Changes, Cluster};
 use crate::plan::Plan;
+use crate::plan::members::Step;
 use crate::record::{ClusterRecord, Folder};
+use std::collections::BTreeMap;
 use std::time::Duration;
+use tidemark_node::partitioner::Change;
 use tidemark_proto::event::{Event, Milestone};
-use tidemark_proto::id::NodeId;
+use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::wire;
 use tonic::Status;
 
@@ -19,6 +22,7 @@ pub(super) struct Hand<'a> {
     run: &'a Run,
     folder: &'a Folder,
     up: ClusterRecord,
+    changes: &'a Changes,
 }
 
 impl<'a> Hand<'a> {
@@ -29,6 +33,7 @@ impl<'a> Hand<'a> {
         run: &'a Run,
         folder: &'a Folder,
         up: ClusterRecord,
+        changes: &'a Changes,
     ) -> Self {
         Self {
             cluster,
@@ -36,6 +41,7 @@ impl<'a> Hand<'a> {
             run,
             folder,
             up,
+            changes,
         }
     }
 
@@ -45,6 +51,7 @@ impl<'a> Hand<'a> {
             match desk.next(LOOK_EVERY) {
                 Some(Order::Fault(request, answer)) => reply(answer, self.fault(&request)),
                 Some(Order::Heal(answer)) => reply(answer, self.heal()),
+                Some(Order::Change(request, answer)) => reply(answer, self.change(&request)),
                 Some(Order::Status(answer)) => reply(answer, self.status()),
                 Some(Order::Down(answer)) => {
                     desk.promise(answer);
@@ -110,9 +117,47 @@ impl<'a> Hand<'a> {
         Ok(wire::ClusterHealReply { faults, restarted })
     }
 
+    /// Begins a change of the members; results say when it is over.
+    fn change(
+        &mut self,
+        request: &wire::ClusterChangeRequest,
+    ) -> Result<wire::ClusterChangeReply, Status> {
+        let change = request.change.parse::<Change>();
+        let change = change.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let registrar = self.rolls().into_iter().find_map(|(_, roll)| {
+            let registrar = roll.registrar.parse().ok()?;
+            Some(registrar)
+        });
+        let registrar = registrar.ok_or_else(|| Status::unavailable("no node answers"))?;
+        let began = (self.cluster).ask_members(registrar, Some(change));
+        let roll = began.map_err(Status::failed_precondition)?;
+        self.changes.want(Step::new(self.now(), None, change));
+        Ok(wire::ClusterChangeReply { roll: Some(roll) })
+    }
+
+    /// The members as each node that answers knows them.
+    fn rolls(&self) -> BTreeMap<NodeId, wire::RollReply> {
+        let nodes = self
+            .cluster
+            .members()
+            .filter(|(_, _, process)| process.is_some());
+        let nodes = nodes.filter(|(id, ..)| id.role() == Role::Node);
+        nodes
+            .filter_map(|(id, ..)| Some((id, self.cluster.ask_members(id, None).ok()?)))
+            .collect()
+    }
+
     fn status(&self) -> Result<wire::ClusterStatusReply, Status> {
         let traffic = self.cluster.traffic().map_err(internal)?;
+        let rolls = self.rolls();
+        let newest = rolls.values().map(|roll| roll.number).max();
+        // The registrar knows for whom it waits.
+        let keeps = |(id, roll): &(&NodeId, &wire::RollReply)| {
+            Some(roll.number) == newest && roll.registrar == id.to_string()
+        };
+        let roll = rolls.iter().find(keeps).or_else(|| rolls.first_key_value());
         let node = |(id, life, pid): (NodeId, u32, Option<u32>)| wire::StandingNode {
+            moved_percent: rolls.get(&id).and_then(|roll| roll.moved_percent),
             name: id.to_string(),
             address: self.up.nodes.get(&id).cloned().unwrap_or_default(),
             life,
@@ -127,6 +172,7 @@ impl<'a> Hand<'a> {
             messages: traffic.messages,
             lost: traffic.lost,
             held: traffic.held,
+            roll: roll.map(|(_, roll)| roll.clone()),
             operations: self.folder.operations().map_err(internal)?,
         })
     }

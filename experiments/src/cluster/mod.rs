@@ -7,9 +7,10 @@ mod hand;
 mod service;
 mod welcome;
 
-pub use client::{down, fault, heal, status};
+pub use client::{change, down, fault, heal, status};
 
-use crate::backend::real::{Cluster, runtime, with_cluster};
+use crate::administrator::Administrator;
+use crate::backend::real::{Changes, Cluster, runtime, with_cluster};
 use crate::backend::{Progress, Run};
 use crate::plan::{Plan, load};
 use crate::record::{ClusterClaim, ClusterRecord, Folder};
@@ -71,9 +72,13 @@ pub fn up(request: &UpRequest) -> anyhow::Result<()> {
         cluster.reach(Milestone::Started);
         claim.say(&up)?;
         print(&welcome::text(request, &plan, &up, left_out)?)?;
-        let mut hand = Hand::new(cluster, plan.clone(), &run, &folder, up);
+        let administrator = Administrator::of(&run.plan);
+        let changes = Changes::start(administrator, cluster, runtime.handle())?;
+        let mut hand = Hand::new(cluster, plan.clone(), &run, &folder, up, &changes);
         let served = hand.serve(&mut desk);
-        hand.end(served)
+        let ended = hand.end(served);
+        changes.end();
+        ended
     };
     let ended = with_cluster(&run, &folder, request.port, runtime.handle(), work);
     let said = say(&folder, &record, Say::Text);

@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use tidemark_proto::wire::cluster_server::{Cluster, ClusterServer, SERVICE_NAME};
 use tidemark_proto::wire::{
-    self, ClusterDownReply, ClusterDownRequest, ClusterFaultReply, ClusterFaultRequest,
-    ClusterHealReply, ClusterHealRequest, ClusterStatusReply, ClusterStatusRequest,
+    self, ClusterChangeReply, ClusterChangeRequest, ClusterDownReply, ClusterDownRequest,
+    ClusterFaultReply, ClusterFaultRequest, ClusterHealReply, ClusterHealRequest,
+    ClusterStatusReply, ClusterStatusRequest,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -24,6 +25,7 @@ use tonic::{Request, Response, Status};
 pub(super) enum Order {
     Fault(ClusterFaultRequest, Answer<ClusterFaultReply>),
     Heal(Answer<ClusterHealReply>),
+    Change(ClusterChangeRequest, Answer<ClusterChangeReply>),
     Status(Answer<ClusterStatusReply>),
     Down(Answer<ClusterDownReply>),
 }
@@ -95,7 +97,7 @@ impl Desk {
             match order {
                 Order::Down(answer) => self.promise(answer),
                 // They hear that the cluster is going down.
-                Order::Fault(..) | Order::Heal(_) | Order::Status(_) => {}
+                Order::Fault(..) | Order::Heal(_) | Order::Change(..) | Order::Status(_) => {}
             }
         }
         drop(self.orders);
@@ -127,6 +129,14 @@ impl Cluster for Door {
         _: Request<ClusterHealRequest>,
     ) -> Result<Response<ClusterHealReply>, Status> {
         self.ask(Order::Heal).await
+    }
+
+    async fn change(
+        &self,
+        request: Request<ClusterChangeRequest>,
+    ) -> Result<Response<ClusterChangeReply>, Status> {
+        let request = request.into_inner();
+        self.ask(|answer| Order::Change(request, answer)).await
     }
 
     async fn status(

@@ -1,4 +1,4 @@
-//! `tidemark cluster up`, `fault`, `heal`, `status`, `down`.
+//! `tidemark cluster up`, `fault`, `heal`, `join`, `leave`, `replace`, `status`, `down`.
 
 use super::plan_name::PlanName;
 use crate::cluster::{self, UpRequest};
@@ -6,8 +6,12 @@ use crate::run::print;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tidemark_node::partitioner::Change;
+use tidemark_proto::id::NodeId;
 use tidemark_proto::span::Span;
-use tidemark_proto::wire::{ClusterFaultRequest, ClusterStatusReply, StandingFault};
+use tidemark_proto::wire::{
+    ClusterFaultRequest, ClusterStatusReply, RollReply, StandingFault, StandingNode,
+};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -17,7 +21,13 @@ pub(super) enum Command {
     Fault(FaultArguments),
     /// End every fault, and start nodes that are down again.
     Heal(Of),
-    /// Say who is up, which faults are in force, and what has passed.
+    /// Make a spare node a member: keys move to it. Answers when that has begun; `status` says how far it is.
+    Join(Member),
+    /// Take a member out for good: the others get its keys first.
+    Leave(Member),
+    /// Give a spare node the place of a member that is gone for good.
+    Replace(Replace),
+    /// Say who is up, who is a member and how far a change of them is, which faults are in force, and what has passed.
     Status(Status),
     /// End the cluster, and wait until the run's folder is written.
     Down(Of),
@@ -67,6 +77,24 @@ pub(super) struct FaultArguments {
 }
 
 #[derive(clap::Args)]
+pub(super) struct Member {
+    /// The node, like n4.
+    node: NodeId,
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Replace {
+    /// Who is gone, like n2.
+    node: NodeId,
+    /// Who takes its place, like n6.
+    by: NodeId,
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(clap::Args)]
 pub(super) struct Status {
     /// Print it as JSON.
     #[arg(long)]
@@ -108,6 +136,11 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let nothing = "nothing was to be healed\n".to_owned();
             print(&if said.is_empty() { nothing } else { said })?;
         }
+        Command::Join(Member { node, of }) => change(&of, Change::Join(node))?,
+        Command::Leave(Member { node, of }) => change(&of, Change::Leave(node))?,
+        Command::Replace(Replace { node, by, of }) => {
+            change(&of, Change::Replace { old: node, new: by })?;
+        }
         Command::Status(status) => {
             let reply = cluster::status(&status.of.out)?;
             print(&if status.json {
@@ -124,6 +157,12 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn change(of: &Of, change: Change) -> anyhow::Result<()> {
+    let reply = cluster::change(&of.out, change)?;
+    let roll = reply.roll.unwrap_or_default();
+    print(&format!("{}\n", under_way(&roll)))
+}
+
 fn text(status: &ClusterStatusReply) -> anyhow::Result<String> {
     let mut text = format!("{} · up for {}\n\n", status.plan, seconds(status.up_s));
     for node in &status.nodes {
@@ -131,10 +170,20 @@ fn text(status: &ClusterStatusReply) -> anyhow::Result<String> {
             Some(pid) => format!("process {pid}"),
             None => "down".to_owned(),
         };
+        let moved = node.moved_percent;
+        let moved = moved.map_or_else(String::new, |percent| format!(", {percent} % moved"));
+        let part = part(node, status.roll.as_ref());
         let (name, address, life) = (&node.name, &node.address, node.life);
-        writeln!(text, "  {name:<4} {address:<15}  life {life}  {process}")?;
+        writeln!(
+            text,
+            "  {name:<4} {address:<15}  life {life}  {process:<14}  {part}{moved}"
+        )?;
     }
     text += "\n";
+    match &status.roll {
+        Some(roll) => writeln!(text, "  {}", under_way(roll))?,
+        None => text += "  no node answers who the members are\n",
+    }
     for fault in &status.faults {
         writeln!(text, "  {}", line(fault, Some(status.up_s)))?;
     }
@@ -147,6 +196,33 @@ fn text(status: &ClusterStatusReply) -> anyhow::Result<String> {
         status.operations, status.messages, status.lost, status.held, status.folder
     )?;
     Ok(text)
+}
+
+/// What a node is in the cluster.
+fn part(node: &StandingNode, roll: Option<&RollReply>) -> &'static str {
+    let Some(roll) = roll else { return "" };
+    if node.name.starts_with('g') {
+        "gateway"
+    } else if roll.members.contains(&node.name) {
+        "member"
+    } else {
+        "spare"
+    }
+}
+
+/// How far the change of the members is that is under way.
+fn under_way(roll: &RollReply) -> String {
+    let waits = match &roll.awaited[..] {
+        [] => String::new(),
+        nodes => format!("; it waits for {}", nodes.join(", ")),
+    };
+    match &roll.change[..] {
+        "" => format!(
+            "roll {}: no change of the members is under way",
+            roll.number
+        ),
+        change => format!("roll {}: {change} is {}{waits}", roll.number, roll.step),
+    }
 }
 
 /// A fault, and since when it is in force if the time is known.
@@ -164,11 +240,19 @@ fn line(fault: &StandingFault, now: Option<f64>) -> String {
 }
 
 fn json(status: &ClusterStatusReply) -> serde_json::Value {
-    let node = |node: &tidemark_proto::wire::StandingNode| {
+    let node = |node: &StandingNode| {
         serde_json::json!({
             "name": node.name, "address": node.address, "life": node.life, "pid": node.pid,
+            "part": part(node, status.roll.as_ref()), "moved_percent": node.moved_percent,
         })
     };
+    let roll = status.roll.as_ref().map(|roll| {
+        serde_json::json!({
+            "number": roll.number, "members": roll.members, "change": roll.change,
+            "step": roll.step, "awaited": roll.awaited, "down": roll.down,
+            "registrar": roll.registrar,
+        })
+    });
     let fault = |fault: &StandingFault| {
         serde_json::json!({
             "name": fault.name, "kind": fault.kind, "about": fault.about,
@@ -180,6 +264,7 @@ fn json(status: &ClusterStatusReply) -> serde_json::Value {
         "folder": status.folder,
         "up_s": status.up_s,
         "nodes": status.nodes.iter().map(node).collect::<Vec<_>>(),
+        "roll": roll,
         "faults": status.faults.iter().map(fault).collect::<Vec<_>>(),
         "operations": status.operations,
         "messages": status.messages,

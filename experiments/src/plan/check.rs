@@ -2,7 +2,7 @@
 
 use super::error::PlanError;
 use super::path::Path;
-use super::{Fault, Plan, machine};
+use super::{Fault, Plan, machine, members};
 use crate::client::{MoveAfter, Route};
 use crate::workload;
 use serde_json::Value;
@@ -44,6 +44,9 @@ pub(super) fn resolve(plan: &mut Plan) -> Vec<PlanError> {
     errors.extend(roles(plan));
     errors.extend(strategies(plan));
     errors.extend(machine::check::faults(plan));
+    if errors.is_empty() {
+        errors.extend(members::check(plan));
+    }
     errors.extend(network(plan));
     errors
 }
@@ -170,6 +173,10 @@ fn times(plan: &Plan) -> Vec<PlanError> {
         let reason = "admission.interval is 0s: every wait would be the least of its interval";
         errors.push(PlanError::new(at("admission.interval"), reason).label("must be longer"));
     }
+    if plan.handover.retry.0.is_zero() {
+        let reason = "handover.retry is 0s; what moves would be offered without end";
+        errors.push(PlanError::new(at("handover.retry"), reason).label("must be longer"));
+    }
     let mut bounded = vec![("warmup".to_owned(), plan.warmup)];
     let options = &plan.workload.options;
     for key in ["range", "lead"] {
@@ -194,6 +201,7 @@ fn times(plan: &Plan) -> Vec<PlanError> {
         let path = at("fault").index(place);
         let (from, until, end) = match fault {
             Fault::Machine(fault) => fault.extent(),
+            Fault::Members(change) => (change.at.0, None, "at"),
             Fault::Rule(rule) => match rule.period {
                 Some(period) => (period.from, Some(period.until), "for"),
                 None => continue,
@@ -231,7 +239,7 @@ fn network(plan: &mut Plan) -> Vec<PlanError> {
     let Err(error) = Network::new(plan.seed, &plan.spec()) else {
         let faults = plan.fault.iter_mut().filter_map(|fault| match fault {
             Fault::Rule(rule) => Some(&mut **rule),
-            Fault::Machine(_) => None,
+            Fault::Machine(_) | Fault::Members(_) => None,
         });
         for rule in plan.network.iter_mut().chain(faults) {
             if let Ok(resolved) = rule.resolved() {

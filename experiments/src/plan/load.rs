@@ -23,6 +23,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("durability", include_str!("../../plans/durability.toml")),
     ("kill", include_str!("../../plans/kill.toml")),
     ("overload", include_str!("../../plans/overload.toml")),
+    ("elastic", include_str!("../../plans/elastic.toml")),
 ];
 
 /// The names of the built-in plans with their questions.

@@ -6,6 +6,7 @@ mod form;
 mod layers;
 mod load;
 pub mod machine;
+pub mod members;
 pub mod path;
 pub mod schema;
 mod shape;
@@ -20,6 +21,7 @@ pub use vary::{Cell, Sweep, sweep};
 
 use crate::client::ClientOptions;
 use machine::MachineFault;
+use members::MemberChange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,6 +82,9 @@ pub struct Plan {
     #[serde(default)]
     #[schemars(schema_with = "schema::repair")]
     pub repair: Vec<Choice>,
+    /// How keys move when members come and go.
+    #[serde(default)]
+    pub handover: HandoverOptions,
     /// What bounds tables.
     #[serde(default)]
     pub limits: Limits,
@@ -139,6 +144,8 @@ pub struct SimOptions {
 pub enum Fault {
     /// Of machines.
     Machine(Box<MachineFault>),
+    /// Members come and go: it stays so.
+    Members(Box<MemberChange>),
     /// Of the network.
     Rule(Box<RuleSpec>),
 }
@@ -192,10 +199,17 @@ impl Plan {
             stretch_options(&mut choice.options, scale);
         }
         for fault in &mut self.fault {
-            if let Fault::Machine(fault) = fault {
-                fault.stretch(scale);
+            match fault {
+                Fault::Machine(fault) => fault.stretch(scale),
+                Fault::Members(change) => change.at = change.at.scaled(scale),
+                Fault::Rule(_) => {}
             }
         }
+        let HandoverOptions {
+            rate, retry, keep, ..
+        } = &mut self.handover;
+        *rate = ((f64::from(*rate) / scale) as u32).max(1);
+        (*retry, *keep) = (retry.scaled(scale), keep.scaled(scale));
         self
     }
 
@@ -255,7 +269,7 @@ impl Plan {
             seed: self.seed,
             nodes: self.nodes(),
             spares: self.spares(),
-            handover: HandoverOptions::default(),
+            handover: self.handover.clone(),
             gateways: self.gateways(),
             partitioner: self.partitioner.clone(),
             versioning: self.versioning.clone(),
@@ -277,7 +291,7 @@ impl Plan {
         participants.extend(self.clients());
         let rules = self.fault.iter().filter_map(|fault| match fault {
             Fault::Rule(rule) => Some((**rule).clone()),
-            Fault::Machine(_) => None,
+            Fault::Machine(_) | Fault::Members(_) => None,
         });
         Spec {
             participants,
@@ -292,6 +306,9 @@ impl TryFrom<Options> for Fault {
     type Error = serde_json::Error;
 
     fn try_from(table: Options) -> Result<Self, Self::Error> {
+        if let Some(change) = MemberChange::read(&table) {
+            return change.map(|change| Self::Members(Box::new(change)));
+        }
         match MachineFault::read(&table) {
             Some(fault) => fault.map(|fault| Self::Machine(Box::new(fault))),
             None => {

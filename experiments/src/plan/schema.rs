@@ -4,6 +4,7 @@
 use super::Plan;
 use super::load::DEFAULT_KINDS;
 use super::machine::MachineFault;
+use super::members::MemberChange;
 use crate::backend::{self as backends, Build};
 use crate::workload;
 use schemars::generate::SchemaSettings;
@@ -139,6 +140,7 @@ pub(super) fn network(generator: &mut SchemaGenerator) -> Schema {
 pub(super) fn fault(generator: &mut SchemaGenerator) -> Schema {
     let rules = RuleSpec::schemas(Part::Fault).into_iter();
     let faults = rules.chain(MachineFault::schemas());
+    let faults = faults.chain(MemberChange::schemas());
     list(faults.map(|fault| options(fault, generator)).collect())
 }
 

@@ -4,6 +4,7 @@
 use super::error::{PlanError, meant};
 use super::form::{alternatives, fits, kind, meaning, required, shown, wanted, words};
 use super::machine::Harm;
+use super::members::MemberChange;
 use super::path::{Path, Step};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -288,7 +289,9 @@ impl<'a> Shape<'a> {
             did_you_mean(key, known)
         } else if let [Step::Key(list), Step::Index(_)] = path.steps()
             && list == "network"
-            && (["at", "for", "until"].contains(&key) || Harm::KINDS.contains(&key))
+            && (["at", "for", "until"].contains(&key)
+                || Harm::KINDS.contains(&key)
+                || MemberChange::KINDS.contains(&key))
         {
             help = "what comes and goes is a fault: write it in [[fault]]".to_owned();
             "the network's rules are always in force".to_owned()

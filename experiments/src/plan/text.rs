@@ -2,6 +2,7 @@
 //! plan, and in two lines.
 
 use super::machine::{Strike, strikes};
+use super::members::steps;
 use super::{Plan, load, schema, shape};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -101,6 +102,10 @@ pub fn outline(name: &str, plan: &Plan) -> String {
             Span(period.from),
             Span(period.until)
         ))
+    }));
+    faults.extend(steps(plan).into_iter().map(|step| {
+        let at = Span(step.at);
+        format!("“{}” from {at}", step.name)
     }));
     if faults.is_empty() {
         faults.push("none".to_owned());

@@ -12,6 +12,7 @@ mod registrar;
 
 use crate::context::Context;
 use crate::partitioner::Change;
+use crate::request::Enrolled;
 use crate::roll::{Roll, Step, UnderWay};
 use giving_up::GivingUp;
 use moving::Moving;
@@ -115,6 +116,19 @@ impl Handover {
         }
         self.registrar.restart(context, true);
         Ok(())
+    }
+
+    /// What this node knows of the members.
+    pub(crate) fn enrolled(&self, context: &Context<'_>) -> Enrolled {
+        let view = &context.view;
+        let down = view.nodes().iter().filter(|node| !view.is_up(**node));
+        Enrolled {
+            roll: view.roll().clone(),
+            down: down.copied().collect(),
+            registrar: registrar::first(context),
+            awaited: self.registrar.lacks(context),
+            moved_percent: self.moving.as_ref().map(Moving::percent),
+        }
     }
 
     /// A peer says something about members or moving keys.

@@ -6,6 +6,7 @@
 use super::HandoverOptions;
 use crate::admission::Turn;
 use crate::context::{Context, digest};
+use crate::placed::place;
 use crate::versioning::Versions;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,15 @@ impl Moving {
     /// Whether all that is to be handed over has been.
     pub(super) fn is_over(&self) -> bool {
         self.at_end && self.on_their_way.is_empty() && self.again.is_empty()
+    }
+
+    /// How much of the keys that this node holds it has gone through: their places are spread evenly.
+    pub(super) fn percent(&self) -> u32 {
+        if self.is_over() {
+            return 100;
+        }
+        let behind = self.behind.as_ref().map_or(0, |key| place(key));
+        (u128::from(behind) * 100 >> u64::BITS) as u32
     }
 
     /// Whether it is over, and nobody has asked before.

@@ -74,11 +74,25 @@ impl Registrar {
 
     /// Whether everybody who is waited for has taken the present step, and moved all keys if they must have.
     fn have_taken(&self, context: &Context<'_>, must_move: bool) -> bool {
-        let has = |node: &NodeId| match self.taken.get(node) {
-            Some(moved) => *moved || !must_move,
-            None => false,
+        awaited(context).all(|node| self.has_taken(node, must_move))
+    }
+
+    fn has_taken(&self, node: NodeId, must_move: bool) -> bool {
+        self.taken
+            .get(&node)
+            .is_some_and(|moved| *moved || !must_move)
+    }
+
+    /// Those for whom the registrar waits with the next step of a change.
+    pub(super) fn lacks(&self, context: &Context<'_>) -> Vec<NodeId> {
+        let Some(under_way) = context.view.roll().under_way.filter(|_| self.due.is_some()) else {
+            return Vec::new();
         };
-        awaited(context).iter().all(has)
+        let must_move = under_way.step == Step::Moving;
+        let awaited = awaited(context);
+        awaited
+            .filter(|node| !self.has_taken(*node, must_move))
+            .collect()
     }
 
     /// The roll with a change begun.
@@ -145,7 +159,8 @@ fn is_registrar(context: &Context<'_>) -> bool {
     first(context) == Some(context.id)
 }
 
-fn first(context: &Context<'_>) -> Option<NodeId> {
+/// Whom this node takes for it.
+pub(super) fn first(context: &Context<'_>) -> Option<NodeId> {
     let roll = context.view.roll();
     let up = |node: &&NodeId| **node == context.id || context.view.is_up(**node);
     let nodes = roll.roster.nodes();
@@ -172,11 +187,10 @@ fn participants(context: &Context<'_>) -> Vec<NodeId> {
 
 /// Those without whom the next step is not taken: who is believed to be down is told when it is back, and a node that is
 /// replaced is gone for good.
-fn awaited(context: &Context<'_>) -> Vec<NodeId> {
+fn awaited(context: &Context<'_>) -> impl Iterator<Item = NodeId> {
     let members = context.view.nodes();
     participants(context)
         .into_iter()
         .filter(|node| members.contains(node) || context.view.gateways().contains(node))
         .filter(|node| context.view.is_up(*node) && !is_gone(context, *node))
-        .collect()
 }

@@ -241,14 +241,20 @@ impl From<Refusal> for wire::Refusal {
 }
 
 impl From<Enrolled> for wire::RollReply {
-    fn from(Enrolled { roll, down }: Enrolled) -> Self {
+    fn from(enrolled: Enrolled) -> Self {
+        let roll = enrolled.roll;
         let under_way = roll.under_way;
         Self {
             number: roll.number,
             members: names(roll.roster.nodes()),
             change: under_way.map_or_else(String::new, |it| it.change.to_string()),
             step: under_way.map_or_else(String::new, |it| it.step.name().to_owned()),
-            down: names(&down),
+            down: names(&enrolled.down),
+            registrar: enrolled
+                .registrar
+                .map_or_else(String::new, |node| node.to_string()),
+            awaited: names(&enrolled.awaited),
+            moved_percent: enrolled.moved_percent,
         }
     }
 }

@@ -3,11 +3,14 @@
 pub mod child;
 mod cluster;
 mod load;
+mod members;
 pub mod process;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use members::Changes;
 
 use super::{Backend, Build, Run};
+use crate::administrator::Administrator;
 use crate::command::exit::{Class, Classed as _};
 use crate::plan::machine::{Blow, Strike, strikes};
 use crate::record::Folder;
@@ -55,7 +58,10 @@ impl Backend for Real {
         let steps = steps(run)?;
         let ended = with_cluster(run, folder, None, runtime.handle(), |cluster| {
             let load = Load::start(run, cluster, runtime.handle())?;
+            let administrator = Administrator::of(&run.plan);
+            let changes = Changes::start(administrator, cluster, runtime.handle())?;
             let ended = carry_out(run, steps, cluster);
+            changes.end();
             load.end();
             ended
         });

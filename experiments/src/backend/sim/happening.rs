@@ -44,6 +44,8 @@ pub(super) enum Happening {
     },
     /// The clients' alarm.
     Clients,
+    /// The administrator's.
+    Administrator,
     Begin(Box<FaultSpan>),
     /// A machine fault strikes.
     Strike {

@@ -5,6 +5,7 @@ use super::happening::Happening;
 use super::lanes::Lanes;
 use super::machine::Machine;
 use super::queue::Queue;
+use crate::administrator::{Administrator, Ask};
 use crate::backend::{Progress, Run};
 use crate::client::{Clients, Want};
 use crate::plan::Plan;
@@ -13,10 +14,11 @@ use std::time::Duration;
 use tidemark_netfuzz::Network;
 use tidemark_node::config::Config;
 use tidemark_node::replica::{Input, Output};
-use tidemark_node::request::{Code, Refusal, Reply, Request};
+use tidemark_node::request::{Code, Refusal, Reply, Request, Ticket};
 use tidemark_proto::event::{Detail, Event, MachineChange, Milestone};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
+use tidemark_proto::wire::RollReply;
 
 /// Carries out a run in virtual time; every event that the plan keeps goes to the sink, in order.
 pub fn simulate(
@@ -49,6 +51,7 @@ pub(super) struct World<'a> {
     pub(super) machines: Vec<Machine>,
     clients: Clients,
     clients_alarm: Option<Duration>,
+    administrator: Administrator,
     pub(super) calls: OpenCalls,
     wants: Vec<Want>,
 }
@@ -75,6 +78,7 @@ impl<'a> World<'a> {
             machines: Vec::with_capacity(nodes + gateways),
             clients: Clients::new(plan)?,
             clients_alarm: None,
+            administrator: Administrator::of(plan),
             calls: OpenCalls::default(),
             wants: Vec::new(),
             config,
@@ -105,6 +109,7 @@ impl<'a> World<'a> {
                 self.queue.push(until, Happening::Mend { node, blow });
             }
         }
+        self.administer();
         let healed = self.plan.duration.0;
         let ended = healed + self.plan.settle.0;
         self.queue
@@ -178,6 +183,12 @@ impl<'a> World<'a> {
                 self.clients.act(self.now, &mut wants);
                 self.satisfy(wants);
             }
+            Happening::Administrator => {
+                if let Some(ask) = self.administrator.act(self.now) {
+                    self.enrol(ask);
+                }
+                self.administer();
+            }
             Happening::Begin(span) => self.note(Event::Fault(span)),
             Happening::Strike { node, blow } => self.strike(node, blow),
             Happening::Mend { node, blow } => self.mend(node, blow),
@@ -203,12 +214,50 @@ impl<'a> World<'a> {
                 self.note(event);
             }
         }
+        for span in self.administrator.abandon(self.now) {
+            self.note(Event::Fault(Box::new(span)));
+        }
         self.note(Event::Milestone {
             at: self.now,
             milestone,
         });
         self.progress.reach(self.now);
         milestone
+    }
+
+    /// Sets the administrator's alarm; one that was set before and is too early does no harm.
+    fn administer(&mut self) {
+        if let Some(due) = self.administrator.next_due() {
+            self.queue.push(due.max(self.now), Happening::Administrator);
+        }
+    }
+
+    /// The administrator asks a node; who is down does not answer.
+    fn enrol(
+        &mut self,
+        Ask {
+            number,
+            node,
+            change,
+        }: Ask,
+    ) {
+        let node = self.lanes.member(node);
+        if self.machines[node].is_up() {
+            self.work(node, Input::Enrol(Ticket(number), change), None);
+        } else {
+            self.enrolled(number, Err("the node is down".to_owned()));
+        }
+    }
+
+    fn enrolled(&mut self, number: u64, answer: Result<RollReply, String>) {
+        let (ask, over) = self.administrator.answered(self.now, number, answer);
+        if let Some(span) = over {
+            self.note(Event::Fault(Box::new(span)));
+        }
+        if let Some(ask) = ask {
+            self.enrol(ask);
+        }
+        self.administer();
     }
 
     /// Carries out what the clients want, and sets their alarm.
@@ -362,8 +411,13 @@ impl<'a> World<'a> {
             match output {
                 Output::Send(node, message) => self.send(id, node, message),
                 Output::Reply(ticket, reply) => self.reply(ticket, reply),
-                // Nothing in a plan asks a node for the members.
-                Output::Enrolled(..) => {}
+                Output::Enrolled(ticket, enrolled) => {
+                    let answer = enrolled.map(|enrolled| (*enrolled).into());
+                    self.enrolled(
+                        ticket.0,
+                        answer.map_err(|refusal| refusal.message.into_owned()),
+                    );
+                }
                 Output::Note(event) => self.note(event),
             }
         }

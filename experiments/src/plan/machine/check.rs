@@ -48,7 +48,7 @@ pub(in crate::plan) fn in_backend(plan: &Plan, backend: &str) -> Vec<PlanError> 
                 "choose the back-end sim for this plan, or another fault: crash (what was not synced stays), wipe (nothing stays)",
             ))
         }
-        Fault::Machine(_) | Fault::Rule(_) => None,
+        Fault::Machine(_) | Fault::Members(_) | Fault::Rule(_) => None,
     };
     plan.fault.iter().enumerate().filter_map(of_power).collect()
 }

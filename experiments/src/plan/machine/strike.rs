@@ -58,7 +58,7 @@ pub fn strikes(plan: &Plan) -> Vec<Strike> {
     let healed = plan.duration.0;
     let faults = plan.fault.iter().filter_map(|fault| match fault {
         Fault::Machine(fault) => Some(&**fault),
-        Fault::Rule(_) => None,
+        Fault::Members(_) | Fault::Rule(_) => None,
     });
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
     let mut faults: Vec<(&MachineFault, String, Xoshiro256PlusPlus)> = faults
