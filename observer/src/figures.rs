@@ -1,5 +1,9 @@
 //! What a run is summed up in: every number that the report, the plots and the terminal show. It is `metrics.json`.
 
+mod aftermath;
+
+pub use aftermath::{Convergence, Hints, IdleReads, Lag, LostWrites, RepairPath, Repairs};
+
 use serde::{Deserialize, Serialize};
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -22,6 +26,14 @@ pub struct Figures {
     pub latency: Vec<LatencyRow>,
     /// How many reads returned how many versions; ordered by versions, none left out that occurred.
     pub siblings: Vec<SiblingCount>,
+    /// How many versions the last reads of all keys returned.
+    pub siblings_at_end: Option<Spread>,
+    /// Reads that returned what an acknowledged delete had deleted before, of those of keys with such a delete.
+    pub resurrected: Rate,
+    /// Reads that lack what an earlier read had returned and nothing superseded, of those after a read of their key.
+    pub seen_then_gone: Rate,
+    /// Reads that returned a write that failed or may have, of those of keys with such a write.
+    pub unacknowledged_seen: Rate,
     /// How far the reads' clocks were behind.
     pub clock_distance: Measured<ClockDistance>,
     /// How long messages between nodes took: W, A, R and S.
@@ -34,6 +46,8 @@ pub struct Figures {
     pub repairs: Measured<Repairs>,
     /// Repairs that were sent although all replicas were equal and nobody asked for anything: none, if all is well.
     pub repairs_at_idle: Measured<u64>,
+    /// What read repair sent for reads after which there should have been nothing left to repair.
+    pub idle_reads: Measured<IdleReads>,
     /// How long after their completion writes were held by the first, second, … of their replicas.
     pub replication_lag: Measured<Vec<Lag>>,
     /// How well crashes were detected.
@@ -344,80 +358,6 @@ pub struct Leg {
     pub ms: Spread,
     /// Quantiles at 0, 1/1000, … 1, in milliseconds: enough to draw from.
     pub quantiles_ms: Vec<f64>,
-}
-
-/// Writes that were acknowledged and that no replica holds, nor any write that supersedes them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LostWrites {
-    /// Lost among all acknowledged writes.
-    pub lost: Rate,
-    /// The first of them, at most ten, as `operation of key`.
-    pub examples: Vec<String>,
-}
-
-/// How long after healing the replicas of every key were equal, to stay so.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Convergence {
-    /// Keys that were written.
-    pub keys: u64,
-    /// Keys whose replicas differed when everything healed.
-    pub diverged_at_heal: u64,
-    /// Keys whose replicas differed at the end.
-    pub diverged_at_end: u64,
-    /// Seconds from healing until the last key's replicas were equal; none if they never were.
-    pub after_heal_s: Option<f64>,
-}
-
-/// What repair has done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Repairs {
-    /// By the strategy that did it.
-    pub paths: Vec<RepairPath>,
-    /// Keys that sweeps have compared one by one.
-    pub compared: u64,
-    /// Those after everything healed.
-    pub compared_after_heal: u64,
-    /// What became of hints.
-    pub hints: Hints,
-}
-
-/// What one strategy has done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RepairPath {
-    /// The strategy.
-    pub name: String,
-    /// How often what a replica holds of a key was changed by it.
-    pub mended: u64,
-    /// Its messages.
-    pub messages: Measured<u64>,
-    /// Their size.
-    pub bytes: Measured<u64>,
-}
-
-/// What became of hints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hints {
-    /// Writes that a node kept in another's place; those of one key for one node become one hint.
-    pub kept: u64,
-    /// Hints that have gone home.
-    pub delivered: u64,
-    /// Hints forgotten since they were too old.
-    pub expired: u64,
-    /// Writes not kept since there were too many.
-    pub dropped: u64,
-    /// Hints still kept at the end.
-    pub outstanding: u64,
-}
-
-/// How long after its completion a write was held by one more of its key's replicas.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lag {
-    /// Which one, in the order of arrival, from 1.
-    pub replica: u64,
-    /// Completed writes.
-    pub of: u64,
-    /// Of those that it reached.
-    pub ms: Spread,
 }
 
 /// How soon crashes were noticed by those who watched, and how often a node passed for down that was up.

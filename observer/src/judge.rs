@@ -46,6 +46,14 @@ pub struct Judgement {
     pub single_value: Option<Staleness>,
     /// In the multi-value view; none: fresh.
     pub multi_value: Option<Staleness>,
+    /// Whether it returned what a delete had deleted that was complete when it started; none: there was no such delete.
+    /// What a delete without a context deletes is not certain: it is none.
+    pub resurrected: Option<bool>,
+    /// Whether it lacks what a read that was over when it started had returned and nothing has superseded or may have
+    /// deleted; none: there was no such read.
+    pub gone: Option<bool>,
+    /// Whether it returned a write that failed or may have; none: of those that were over when it started there was none.
+    pub unacknowledged: Option<bool>,
 }
 
 /// How stale a stale read was.
@@ -55,6 +63,15 @@ pub struct Staleness {
     pub t: Duration,
     /// How many complete writes it missed.
     pub k: u64,
+}
+
+/// An acknowledged write that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The write.
+    pub write: OperationId,
+    /// Something is in its place that it does not supersede itself: what wrote that had not seen it.
+    pub overwritten: bool,
 }
 
 /// All writes of all keys, as far as they have been seen.
@@ -110,7 +127,7 @@ impl Judge {
 
     /// The acknowledged writes of a key that are not in `held`, and that nothing in it, nor a delete, has superseded.
     #[must_use]
-    pub fn lost(&self, key: &Bytes, held: &[OperationId]) -> Vec<OperationId> {
+    pub fn lost(&self, key: &Bytes, held: &[OperationId]) -> Vec<Lost> {
         let Some(place) = self.places.get(key).copied() else {
             return Vec::new();
         };
@@ -175,6 +192,8 @@ impl Judge {
                 Some(judgement) => Verdict::Judged(judgement),
             }
         });
+        let read = (operation.returned, operation.id);
+        self.keys[place as usize].1.read(read, &versions);
         let answer = Answer {
             place,
             is_write: false,

@@ -14,13 +14,18 @@ use crate::metric::convergence::Convergence;
 use crate::metric::detection::Detection;
 use crate::metric::exposure::{Exposure, Touches};
 use crate::metric::freshness::{self, PROBABILITIES};
+use crate::metric::idle_reads::IdleReads;
 use crate::metric::lag::Lag;
 use crate::metric::latency::Latency;
 use crate::metric::legs::Legs;
 use crate::metric::lost_writes::LostWrites;
+use crate::metric::read_share::ReadShare;
 use crate::metric::repair::Repair;
+use crate::metric::resurrected::resurrected;
+use crate::metric::seen_then_gone::seen_then_gone;
 use crate::metric::siblings::Siblings;
 use crate::metric::staleness::{StaleReads, StaleShares, Staleness};
+use crate::metric::unacknowledged_seen::unacknowledged_seen;
 use crate::metric::{Metric, Run, Seen};
 use crate::phases::{Phase, Phases};
 use crate::spread::MS;
@@ -99,6 +104,9 @@ pub struct Observation {
     availability: Availability,
     staleness: Staleness,
     siblings: Siblings,
+    resurrected: ReadShare,
+    seen_then_gone: ReadShare,
+    unacknowledged_seen: ReadShare,
     freshness: freshness::Freshness,
     arrivals: Arrivals,
     latency: Latency,
@@ -108,6 +116,7 @@ pub struct Observation {
     lost_writes: LostWrites,
     convergence: Convergence,
     repair: Repair,
+    idle_reads: IdleReads,
     lag: Lag,
     detection: Detection,
     events: u64,
@@ -128,6 +137,9 @@ impl Observation {
             availability: Availability::default(),
             staleness: Staleness::default(),
             siblings: Siblings::default(),
+            resurrected: resurrected(),
+            seen_then_gone: seen_then_gone(),
+            unacknowledged_seen: unacknowledged_seen(),
             freshness: freshness::Freshness::default(),
             arrivals: Arrivals::default(),
             latency: Latency::default(),
@@ -137,6 +149,7 @@ impl Observation {
             lost_writes: LostWrites::default(),
             convergence: Convergence::default(),
             repair: Repair::default(),
+            idle_reads: IdleReads::default(),
             lag: Lag::default(),
             detection: Detection::default(),
             events: 0,
@@ -166,6 +179,9 @@ impl Observation {
         self.availability.observe(&seen);
         self.staleness.observe(&seen);
         self.siblings.observe(&seen);
+        self.resurrected.observe(&seen);
+        self.seen_then_gone.observe(&seen);
+        self.unacknowledged_seen.observe(&seen);
         self.freshness.observe(&seen);
         self.arrivals.observe(&seen);
         self.latency.observe(&seen);
@@ -175,6 +191,7 @@ impl Observation {
         self.lost_writes.observe(&seen);
         self.convergence.observe(&seen);
         self.repair.observe(&seen);
+        self.idle_reads.observe(&seen);
         self.lag.observe(&seen);
         self.detection.observe(&seen);
     }
@@ -193,7 +210,7 @@ impl Observation {
         };
         let served = self.availability.report(&run);
         let stale = self.staleness.report(&run);
-        let (siblings, several) = self.siblings.report(&run);
+        let siblings = self.siblings.report(&run);
         let exposed = self.exposure.report(&run);
         let convergence = self.convergence.report(&run);
         let equal_after = convergence.known().and_then(|known| known.after_heal_s);
@@ -204,7 +221,7 @@ impl Observation {
             fault: false,
         };
         let parts = phases.iter().zip(&served.phases).zip(&stale.phases);
-        let parts = parts.zip(&several.parts).zip(&exposed.phases);
+        let parts = parts.zip(&siblings.several.parts).zip(&exposed.phases);
         let figures = Figures {
             run: self.run_figures(&whole),
             faults: exposed.faults,
@@ -212,7 +229,7 @@ impl Observation {
                 &whole,
                 &served.whole,
                 &stale.whole,
-                several.whole,
+                siblings.several.whole,
                 &exposed.whole,
             ),
             phases: parts
@@ -223,13 +240,18 @@ impl Observation {
             over_time: over_time(&whole, &served, &stale),
             freshness: self.freshness_figures(&run),
             latency: self.latency.report(&run),
-            siblings,
+            siblings: siblings.counts,
+            siblings_at_end: siblings.at_end,
+            resurrected: self.resurrected.report(&run),
+            seen_then_gone: self.seen_then_gone.report(&run),
+            unacknowledged_seen: self.unacknowledged_seen.report(&run),
             clock_distance: self.clock_distance.report(&run),
             legs: self.legs.report(&run),
             lost_writes: self.lost_writes.report(&run),
             convergence,
             repairs: self.repair.report(&run),
             repairs_at_idle: self.repair.at_idle(&run, equal_after),
+            idle_reads: self.idle_reads.report(&run),
             replication_lag: self.lag.report(&run),
             detection: self.detection.report(&run),
             excluded: excluded(&[

@@ -1,6 +1,6 @@
 //! The figures as rows of numbers, for `summary.csv` and for sweeps over many runs.
 
-use crate::figures::{Figures, Measured, PhaseFigures, Rate, Spread, SummaryRow, WHOLE};
+use crate::figures::{Figures, IdleReads, Measured, PhaseFigures, Rate, Spread, SummaryRow, WHOLE};
 
 /// One row per phase and metric, then those of the whole run. What could not be computed has a row without a value.
 #[must_use]
@@ -17,6 +17,10 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
         rows.spread(&name, "_ms", Some(&row.ms));
     }
     rows.phase = WHOLE.to_owned();
+    rows.spread("siblings_at_end", "", figures.siblings_at_end.as_ref());
+    rows.rate("resurrected", &figures.resurrected);
+    rows.rate("seen_then_gone", &figures.seen_then_gone);
+    rows.rate("unacknowledged_seen", &figures.unacknowledged_seen);
     let distance = figures.clock_distance.known();
     rows.spread("clock_distance_l1", "", distance.map(|clock| &clock.l1));
     rows.spread(
@@ -33,8 +37,14 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
         );
     }
     match &figures.lost_writes {
-        Measured::Known(lost) => rows.rate("lost_writes", &lost.lost),
-        Measured::Missing(_) => rows.value("lost_writes", None, 0),
+        Measured::Known(lost) => {
+            rows.rate("lost_writes", &lost.lost);
+            rows.rate("overwritten_unseen", &lost.overwritten);
+        }
+        Measured::Missing(_) => {
+            rows.value("lost_writes", None, 0);
+            rows.value("overwritten_unseen", None, 0);
+        }
     }
     let convergence = figures.convergence.known();
     let keys = convergence.map_or(0, |convergence| convergence.keys);
@@ -125,6 +135,10 @@ impl Rows {
         }
         let at_idle = figures.repairs_at_idle.known().map(|count| *count as f64);
         self.value("repairs_at_idle", at_idle, figures.whole.operations);
+        let idle = figures.idle_reads.known();
+        let per_read = idle.and_then(IdleReads::repairs_per_read);
+        let reads = idle.map_or(0, |idle| idle.reads);
+        self.value("repairs_per_idle_read", per_read, reads);
         let Some(repairs) = figures.repairs.known() else {
             return;
         };

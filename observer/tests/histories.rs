@@ -31,8 +31,35 @@ fn words(verdict: &Verdict) -> String {
     }
 }
 
+/// What else is said of a read: each only where it could have been so.
+fn signs(verdict: &Verdict) -> String {
+    let Verdict::Judged(judgement) = verdict else {
+        return words(verdict);
+    };
+    let Judgement {
+        resurrected,
+        gone,
+        unacknowledged,
+        ..
+    } = judgement;
+    let signs = [
+        (resurrected, "back", "deleted"),
+        (gone, "gone", "there"),
+        (unacknowledged, "unacknowledged", "acknowledged"),
+    ];
+    let said = signs
+        .into_iter()
+        .filter_map(|(sign, so, not)| sign.map(|is_so| if is_so { so } else { not }));
+    said.collect::<Vec<_>>().join(", ")
+}
+
 /// Judges a history and compares each read with what stands beside it.
 fn check(text: &str) {
+    check_by(words, text);
+}
+
+/// The same, said in other words.
+fn check_by(words: fn(&Verdict) -> String, text: &str) {
     let script = Script::parse(text);
     let mut judge = Judge::default();
     let mut found = BTreeMap::new();
@@ -226,5 +253,55 @@ fn keys_are_judged_apart() {
          c2.2 get y 40..41 -> c1.1              : unmatched
          c1.3 put x 50..60 from c1.2            # a context of another key is none
          c2.3 get x 70..71 -> c1.3              : age 10, single fresh, multi t 60 k 1",
+    );
+}
+
+#[test]
+fn a_deleted_value_is_back_only_after_a_delete_that_knew_it_and_was_over() {
+    check_by(
+        signs,
+        "c1.1 put x 0..10
+         c1.2 put x 12..14                              # blind: the delete does not know of it
+         c2.1 get x 20..21 -> c1.1
+         c2.2 delete x 30..40 from c2.1
+         c3.1 get x 35..36 -> c1.1 c1.2                 : there
+         c3.2 get x 41..42 -> c1.2                      : deleted, there
+         c3.3 get x 43..44 -> c1.1 c1.2                 : back, there
+         c3.4 get x 45..46                              : deleted, gone",
+    );
+    check_by(
+        signs,
+        "c1.1 put x 0..10
+         c2.1 get x 12..13 -> c1.1
+         c1.2 delete x 20..22? from c1.1                # nobody knows whether it was deleted
+         c1.3 delete x 24..26                           # nor what this one found
+         c2.2 get x 30..31 -> c1.1                      : there, acknowledged
+         c2.3 get x 33..34                              : there, acknowledged",
+    );
+}
+
+#[test]
+fn what_was_seen_is_gone_unless_something_superseded_it() {
+    check_by(
+        signs,
+        "c1.1 put x 0..10
+         c2.1 get x 20..29 -> c1.1
+         c1.2 put x 30..35? from c1.1
+         c2.2 get x 40..41 -> c1.1                      : there, acknowledged
+         c2.3 get x 42..50 -> c1.2                      : there, unacknowledged
+         c3.1 get x 45..52 -> c1.1                      : there, acknowledged # c2.3 was not over
+         c3.2 get x 53..54 -> c1.1                      : gone, acknowledged
+         c1.3 put x 60..61 from c2.3
+         c3.3 get x 63..64 -> c1.3                      : there, acknowledged
+         c3.4 get x 65..66 -> c1.2                      : gone, unacknowledged",
+    );
+    // The first read of a key, and one before any write, can miss nothing that was seen.
+    check_by(
+        signs,
+        "c2.1 get x 1..2                                : nothing written
+         c1.1 put x 5..6!
+         c1.2 put x 8..10
+         c2.2 get x 20..21 -> c1.2                      : there, acknowledged
+         c2.3 get x 22..23 -> c1.1                      : gone, unacknowledged",
     );
 }

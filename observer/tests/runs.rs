@@ -696,3 +696,93 @@ fn crashes_are_detected_by_those_who_watched_and_had_not_believed_it_before() {
     let reason = nobody.detection.missing();
     assert_eq!(reason, Some("nobody watches for crashes"));
 }
+
+/// If this fails, what was overwritten by who had not seen it passes for lost in another way, or the other way round.
+#[test]
+fn a_lost_write_is_overwritten_unseen_where_something_else_is_held_that_it_does_not_supersede() {
+    let lost = |held: &str| {
+        let figures = figures(&format!(
+            "started 0
+             c1.1 put x 0..10
+             c1.2 put x 20..30 from c1.1
+             c2.1 put x 40..50 from c1.1
+             {held}
+             ended 100"
+        ));
+        let lost = figures
+            .lost_writes
+            .known()
+            .cloned()
+            .expect("arrivals are known");
+        (share(&lost.lost), share(&lost.overwritten))
+    };
+    assert_eq!(
+        lost("stored 51 n1 x c2.1 Store 1 c1.2 c2.1"),
+        ((0, 3), (0, 3))
+    );
+    assert_eq!(lost("stored 51 n1 x c2.1 Store 1 c2.1"), ((1, 3), (1, 3)));
+    // Back to what both had read: nothing was overwritten, two were lost.
+    assert_eq!(lost("stored 51 n1 x c1.1 Store 1 c1.1"), ((2, 3), (0, 3)));
+    // Of c2.1 two writes are lost, c1.1 as well: nothing is left.
+    assert_eq!(lost(""), ((3, 3), (0, 3)));
+}
+
+/// If this fails, the siblings that a run ends with are not those of the last reads.
+#[test]
+fn siblings_at_the_end_are_those_of_the_last_read_of_each_key() {
+    let figures = figures(
+        "started 0
+         c1.1 put x 0..10
+         c1.2 put x 11..12
+         c2.1 put y 13..14
+         c1.3 get x 20..21 -> c1.1 c1.2
+         c1.4 get x 30..31 -> c1.1
+         c1.5 get y 32..33 -> c2.1
+         c1.6 get x 40..41 -> c1.1 c1.2
+         c1.7 get x 42..43!
+         ended 100",
+    );
+    let at_end = figures.siblings_at_end.expect("keys were read");
+    assert_eq!((at_end.count, at_end.mean, at_end.max), (2, 1.5, 2.0));
+}
+
+/// n1 repairs n3 at every read. If this fails, a repair that was due passes for one that was not, or the other way round.
+#[test]
+fn repairs_count_only_for_reads_after_which_none_should_be_left() {
+    let idle = |from: &str| {
+        let figures = figures(&format!(
+            "started 0
+             c1.1 put x 0..10
+             {from}
+             c2.1 get x 1500..1510 -> c1.1          # the first may find something to mend
+             sent 1509 c2.1 n1 n3 Repair 1
+             c2.2 get x 2000..2010 -> c1.1          # too soon after it
+             sent 2009 c2.2 n1 n3 Repair 2
+             c2.3 get x 3000..3010 -> c1.1
+             sent 3008 c2.3 n1 n3 Repair 3          # before its reply
+             c2.4 get x 4100..4110 -> c1.1
+             sent 4120 c2.4 n1 n2 Repair 1          # after it, and twice
+             sent 4120 c2.4 n1 n3 Repair 4
+             c2.5 get x 5200..5210 -> c1.1
+             c1.2 put x 5500..5510 from c1.1
+             c2.6 get x 6000..6010 -> c1.1
+             sent 6009 c2.6 n1 n3 Repair 5
+             ended 7000"
+        ));
+        let idle = figures
+            .idle_reads
+            .known()
+            .copied()
+            .expect("every message was kept");
+        (idle.reads, idle.repairs)
+    };
+    assert_eq!(idle(""), (3, 3));
+    // A read while n3 was away could not mend it, nor one that began just when it was back.
+    assert_eq!(idle("fault down crash 100..2500 n3"), (1, 0));
+    assert_eq!(idle("crashed 100 n3\n restarted 1200 n3"), (2, 2));
+    let without = observe(&facts(Detail::Arrivals), Vec::new()).figures;
+    assert_eq!(
+        without.idle_reads.missing(),
+        Some("it needs events = \"all\" or more detail")
+    );
+}

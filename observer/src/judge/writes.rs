@@ -1,7 +1,8 @@
 //! The writes of one key, and what an answer that told of some of them misses.
 
-use super::{Judgement, Staleness};
+use super::{Judgement, Lost, Staleness};
 use crate::ranges::Ranges;
+use smallvec::SmallVec;
 use std::time::Duration;
 use tidemark_proto::event::{Invocation, Kind, Outcome};
 use tidemark_proto::id::OperationId;
@@ -22,6 +23,10 @@ pub(super) struct Writes {
     deletes: Vec<Delete>,
     /// All that those delete.
     deleted: Ranges,
+    /// The first return of a read.
+    first_read: Option<(Duration, OperationId)>,
+    /// The first return of a write that was not acknowledged.
+    first_unacknowledged: Option<(Duration, OperationId)>,
 }
 
 struct Write {
@@ -30,6 +35,8 @@ struct Write {
     begun: Duration,
     state: State,
     ancestors: Ranges,
+    /// The first return of a read that had found it.
+    seen: Option<(Duration, OperationId)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -88,6 +95,7 @@ impl Writes {
             begun: invocation.invoked,
             state: State::Open,
             ancestors,
+            seen: None,
         });
         index
     }
@@ -108,6 +116,9 @@ impl Writes {
         if outcome == Outcome::Ok {
             let place = self.complete_until(returned);
             self.complete.insert(place, index);
+        }
+        if outcome != Outcome::Ok {
+            self.first_unacknowledged.get_or_insert((returned, id));
         }
         if outcome != Outcome::Failed {
             self.last_return = self.last_return.max(Some((returned, id)));
@@ -134,6 +145,14 @@ impl Writes {
         }
     }
 
+    /// Notes what a read has found.
+    pub(super) fn read(&mut self, read: (Duration, OperationId), returned: &[u32]) {
+        self.first_read.get_or_insert(read);
+        for index in returned {
+            self.writes[*index as usize].seen.get_or_insert(read);
+        }
+    }
+
     /// Judges a read that returned these versions; none if no write was complete when it began.
     pub(super) fn judge(
         &self,
@@ -155,19 +174,49 @@ impl Writes {
             .filter(|write| {
                 (answer.iter()).all(|answered| precedes(*answered, (write.begun, write.id)))
             });
-        let missed = self.missed(returned).into_iter();
+        let before = |other: &(Duration, OperationId)| precedes(*other, read);
+        let uncovered: SmallVec<[&Write; 4]> = self.uncovered(returned).collect();
+        let missed = self.missed(uncovered.iter().copied(), returned);
         Some(Judgement {
             newest,
             age: begun - finished,
             concurrent: self.open > 0 || self.last_return.is_some_and(|last| !precedes(last, read)),
             single_value: staleness(begun, newer),
             multi_value: staleness(begun, missed.filter(|write| precedes(write.finish(), read))),
+            resurrected: self.resurrected(read, returned),
+            gone: self.first_read.filter(before).map(|_| {
+                let mut seen = uncovered.iter().filter_map(|write| write.seen);
+                seen.any(|seen| precedes(seen, read))
+            }),
+            unacknowledged: self.first_unacknowledged.filter(before).map(|_| {
+                let state = |index: &u32| self.writes[*index as usize].state;
+                let mut states = returned.iter().map(state);
+                states.any(|state| matches!(state, State::Failed | State::Unknown))
+            }),
         })
     }
 
     /// The acknowledged writes that are gone where these versions, and no others, are held.
-    pub(super) fn lost(&self, held: &[u32]) -> Vec<OperationId> {
-        self.missed(held).iter().map(|write| write.id).collect()
+    pub(super) fn lost(&self, held: &[u32]) -> Vec<Lost> {
+        let lost = |write: &Write| Lost {
+            write: write.id,
+            overwritten: (held.iter()).any(|version| !write.ancestors.contains(*version)),
+        };
+        self.missed(self.uncovered(held), held).map(lost).collect()
+    }
+
+    /// Whether a read returned what was deleted before it, where anything was.
+    fn resurrected(&self, read: (Duration, OperationId), returned: &[u32]) -> Option<bool> {
+        let is_over = |delete: &&Delete| {
+            !delete.is_blind && precedes(self.writes[delete.index as usize].finish(), read)
+        };
+        let mut deletes = self.deletes.iter().filter(is_over).peekable();
+        deletes.peek()?;
+        Some(deletes.any(|delete| {
+            returned
+                .iter()
+                .any(|version| delete.deletes.contains(*version))
+        }))
     }
 
     /// The finishes of what a read may be held to have returned, in the single-value view.
@@ -180,16 +229,24 @@ impl Writes {
         returned.iter().map(|index| finish(*index)).collect()
     }
 
-    /// The acknowledged writes that these versions neither are nor supersede, and that no delete excuses.
-    fn missed(&self, versions: &[u32]) -> Vec<&Write> {
-        if self.open_blind_deletes > 0 {
-            return Vec::new();
-        }
+    /// The writes that these versions neither are nor supersede, and that no delete excuses.
+    fn uncovered(&self, versions: &[u32]) -> impl Iterator<Item = &Write> {
         let mut covered = self.covered(versions);
         covered.extend(&self.deleted);
-        let writes = covered
-            .gaps(self.next_index())
-            .map(|index| &self.writes[index as usize]);
+        // What is being deleted without a context may be anything.
+        if self.open_blind_deletes > 0 {
+            covered.extend(&Ranges::below(self.next_index()));
+        }
+        let gaps: SmallVec<[u32; 4]> = covered.gaps(self.next_index()).collect();
+        gaps.into_iter().map(|index| &self.writes[index as usize])
+    }
+
+    /// The acknowledged ones of `uncovered` writes; a delete only if one of these versions is what it deletes.
+    fn missed<'a>(
+        &self,
+        uncovered: impl Iterator<Item = &'a Write>,
+        versions: &[u32],
+    ) -> impl Iterator<Item = &'a Write> {
         let is_back = |delete: &Write| {
             let live = versions
                 .iter()
@@ -197,11 +254,10 @@ impl Writes {
             live.copied()
                 .any(|version| delete.ancestors.contains(version))
         };
-        let is_missed = |write: &&Write| {
+        uncovered.filter(move |write| {
             matches!(write.state, State::Complete(_))
                 && (write.kind != Kind::Delete || is_back(write))
-        };
-        writes.filter(is_missed).collect()
+        })
     }
 
     /// These versions and all their ancestors.

@@ -2,6 +2,9 @@
 //!
 //! What a node holds is what it last said it stored; after a restart, what it then says. Superseding is by the ancestry
 //! of [`crate::judge`], in the multi-value view. A delete is lost only if what it deleted is held.
+//!
+//! A lost write was *overwritten unseen* if something is held that is not older than it: its place was taken, and who took
+//! it had not seen the write.
 
 use super::{Metric, Run, Seen};
 use crate::figures::{LostWrites as Figures, Measured};
@@ -54,22 +57,25 @@ impl Metric for LostWrites {
         if let Some(reason) = run.lacks(Detail::Arrivals) {
             return Measured::Missing(reason);
         }
-        let mut count = 0;
+        let (mut count, mut overwritten) = (0, 0);
         let mut examples = Vec::new();
         for key in run.judge.keys() {
             let holdings = self.held.get(key).into_iter().flatten();
             let held: Vec<OperationId> = holdings
                 .flat_map(|holding| holding.versions.iter().copied())
                 .collect();
-            for write in run.judge.lost(key, &held) {
+            for lost in run.judge.lost(key, &held) {
                 count += 1;
+                overwritten += u64::from(lost.overwritten);
                 if examples.len() < EXAMPLES {
+                    let write = lost.write;
                     examples.push(format!("{write} of {}", String::from_utf8_lossy(key)));
                 }
             }
         }
         Measured::Known(Figures {
             lost: deflated((count, run.judge.acknowledged()), 1.0),
+            overwritten: deflated((overwritten, run.judge.acknowledged()), 1.0),
             examples,
         })
     }

@@ -7,13 +7,18 @@ pub(crate) mod convergence;
 pub(crate) mod detection;
 pub(crate) mod exposure;
 pub(crate) mod freshness;
+pub(crate) mod idle_reads;
 pub(crate) mod lag;
 pub(crate) mod latency;
 pub(crate) mod legs;
 pub(crate) mod lost_writes;
+pub(crate) mod read_share;
 pub(crate) mod repair;
+pub(crate) mod resurrected;
+pub(crate) mod seen_then_gone;
 pub(crate) mod siblings;
 pub(crate) mod staleness;
+pub(crate) mod unacknowledged_seen;
 
 use crate::judge::{Judge, Verdict};
 use crate::phases::{Phase, Phases, Place};

@@ -47,6 +47,7 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
         (section::freshness(figures, &plots))
         (section::latency(figures, &plots))
         (section::versions(figures, &plots))
+        (section::oddities(figures))
         (section::aftermath(figures))
         (section::detection(figures))
         (section::repairs(figures))

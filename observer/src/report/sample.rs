@@ -3,8 +3,8 @@
 use super::Manifest;
 use crate::figures::{
     AgeBin, Arrivals, ClockDistance, Convergence, Excluded, FaultFigures, Figures, Freshness,
-    Hints, IntervalMethod, Lag, LatencyRow, Leg, LostWrites, Measured, PhaseFigures, Rate,
-    RepairPath, Repairs, RunFigures, SiblingCount, Spread, TVisibility, TimeBin, WHOLE,
+    Hints, IdleReads, IntervalMethod, Lag, LatencyRow, Leg, LostWrites, Measured, PhaseFigures,
+    Rate, RepairPath, Repairs, RunFigures, SiblingCount, Spread, TVisibility, TimeBin, WHOLE,
 };
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -53,6 +53,10 @@ pub(crate) fn figures() -> Figures {
         siblings: [(1, 18_950), (2, 803), (3, 109), (4, 12)]
             .map(|(versions, reads)| SiblingCount { versions, reads })
             .to_vec(),
+        siblings_at_end: Some(spread(100, 1.04, [1.0, 1.0, 2.0, 2.0, 2.0])),
+        resurrected: rate(0, 0),
+        seen_then_gone: rate(612, 19_604),
+        unacknowledged_seen: rate(0, 40),
         clock_distance: Measured::Known(ClockDistance {
             l1: spread(19_874, 0.07, [0.0, 0.0, 1.0, 4.0, 11.0]),
             l_infinity: spread(19_874, 0.05, [0.0, 0.0, 1.0, 3.0, 9.0]),
@@ -75,6 +79,7 @@ pub(crate) fn figures() -> Figures {
         ),
         lost_writes: Measured::Known(LostWrites {
             lost: rate(0, 19_803),
+            overwritten: rate(0, 19_803),
             examples: Vec::new(),
         }),
         convergence: Measured::Known(Convergence {
@@ -95,6 +100,10 @@ pub(crate) fn figures() -> Figures {
             hints: Hints::default(),
         }),
         repairs_at_idle: Measured::Known(0),
+        idle_reads: Measured::Known(IdleReads {
+            reads: 0,
+            repairs: 0,
+        }),
         replication_lag: Measured::Known(vec![Lag {
             replica: 3,
             of: 19_803,

@@ -6,8 +6,8 @@ use super::words::{
 };
 use super::{Manifest, figure, verdict as wording};
 use crate::figures::{
-    ClockDistance, FEW, Figures, Hints, LatencyRow, Measured, PhaseFigures, RepairPath, Spread,
-    WHOLE, ZERO_AGE_MS,
+    ClockDistance, FEW, Figures, Hints, IdleReads, LatencyRow, Measured, PhaseFigures, RepairPath,
+    Spread, WHOLE, ZERO_AGE_MS,
 };
 use crate::plot::Plot;
 use maud::{Markup, html};
@@ -177,12 +177,50 @@ pub(super) fn versions(figures: &Figures, plots: &[Plot]) -> Markup {
                 p { "Every one of " (count(reads(false))) " reads returned one version: there were no siblings." }
             }
             (figure(plots, "siblings", "How many versions reads returned."))
+            @if let Some(at_end) = &figures.siblings_at_end {
+                p.muted { "The last read of a key returned " (number(at_end.mean)) " versions in the mean, and " (number(at_end.max)) " at most." }
+            }
             @match &figures.clock_distance {
                 Measured::Known(known) => {
                     (table(["read’s clock behind the writes", "mean", "p50", "p90", "p99", "max"], distance(known)))
                     p.note { "Against the join of the clocks of all writes that were complete when the read started." }
                 }
                 Measured::Missing(reason) => p.muted { "Clock distance: " (reason) "." },
+            }
+        }
+    }
+}
+
+/// What a read should not have returned, or should have.
+pub(super) fn oddities(figures: &Figures) -> Markup {
+    let rows = [
+        ("returned what had been deleted", figures.resurrected),
+        (
+            "lacked what an earlier read had returned",
+            figures.seen_then_gone,
+        ),
+        (
+            "returned a write that was not acknowledged",
+            figures.unacknowledged_seen,
+        ),
+    ];
+    let rows = rows.into_iter().filter(|(_, reads)| reads.of > 0);
+    let rows = rows.map(|(what, reads)| {
+        [
+            what.to_owned(),
+            count(reads.count),
+            count(reads.of),
+            rate(&reads),
+        ]
+    });
+    html! {
+        section {
+            h2 { "What reads should not have shown" }
+            (table(["reads that", "count", "of", "share"], rows))
+            p.note {
+                "Deleted: by an acknowledged delete, complete before the read started, whose context told of the value. Lacked: \
+                 though nothing superseded or deleted it. Not acknowledged: the write failed, or may have. Of the reads of keys \
+                 of which there was such a delete, read or write before."
             }
         }
     }
@@ -240,6 +278,9 @@ pub(super) fn repairs(figures: &Figures) -> Markup {
                     "Mended: how often what a replica holds of a key was changed by a repair. Sweeps compared "
                     (count(repairs.compared)) " keys one by one. Repairs at idle, when replicas were equal and nobody asked: "
                     (told(&at_idle)) "."
+                    @if let Some(per_read) = figures.idle_reads.known().and_then(IdleReads::repairs_per_read) {
+                        " Repairs a read of keys that an earlier read had found at rest: " (number(per_read)) "."
+                    }
                 }
                 @if repairs.hints != Hints::default() { p { (wording::sentence(&wording::hints(&repairs.hints))) } }
             }

@@ -34,6 +34,7 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
     let kept = kept.filter(|kept| *kept != Hints::default());
     sentences.extend(kept.map(|kept| sentence(&hints(&kept))));
     sentences.extend(figures.lost_writes.known().map(lost));
+    sentences.extend(resurrected(&figures.resurrected));
     sentences.extend(figures.detection.known().into_iter().flat_map(detection));
     sentences
 }
@@ -227,14 +228,27 @@ pub(super) fn lost(writes: &LostWrites) -> String {
     let Rate {
         count: lost, of, ..
     } = writes.lost;
+    let overwritten = writes.overwritten.count;
     match lost {
         0 => format!("None of {} acknowledged writes was lost.", count(of)),
-        _ => format!(
+        _ if overwritten == 0 => format!(
             "Of {} acknowledged writes, {} were lost.",
             count(of),
             count(lost)
         ),
+        _ => format!(
+            "Of {} acknowledged writes, {} were lost, {} of them overwritten unseen.",
+            count(of),
+            count(lost),
+            count(overwritten)
+        ),
     }
+}
+
+/// Only where something came back.
+fn resurrected(reads: &Rate) -> Option<String> {
+    let (back, of) = (count(reads.count), count(reads.of));
+    (reads.count > 0).then(|| format!("{back} of {of} reads of deleted values returned them."))
 }
 
 /// With a capital and a full stop.

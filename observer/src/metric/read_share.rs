@@ -1,0 +1,41 @@
+//! The share of the load's answered reads of which the judge says something, of those of which it could say it.
+
+use super::{Metric, Phased, Run, Seen};
+use crate::figures::Rate;
+use crate::judge::{Judgement, Verdict};
+use crate::tally::{Tally, shares};
+
+/// A share of reads by what the judge says of each.
+pub(crate) struct ReadShare {
+    name: &'static str,
+    /// Whether it is so; none: it could not be.
+    says: fn(&Judgement) -> Option<bool>,
+    reads: Phased<Tally>,
+}
+
+impl ReadShare {
+    pub(super) fn new(name: &'static str, says: fn(&Judgement) -> Option<bool>) -> Self {
+        Self {
+            name,
+            says,
+            reads: Phased::default(),
+        }
+    }
+}
+
+impl Metric for ReadShare {
+    type Figures = Rate;
+
+    fn observe(&mut self, seen: &Seen<'_>) {
+        if let Some((_, place)) = seen.answered_read()
+            && let Some(Verdict::Judged(judgement)) = &seen.verdict
+            && let Some(is_so) = (self.says)(judgement)
+        {
+            self.reads.at(place.phase).add(place.block, is_so);
+        }
+    }
+
+    fn report(&self, run: &Run<'_>) -> Rate {
+        shares(&self.reads.all(run), run.seed, self.name).whole
+    }
+}
