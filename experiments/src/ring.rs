@@ -6,7 +6,7 @@ use crate::workload::{self, Intent};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use tidemark_node::chance;
-use tidemark_node::config::{ConfigError, partitioner_of};
+use tidemark_node::config::{ConfigError, partitioner, partitioner_of};
 use tidemark_node::partitioner::{Change, Partitioner, Roster};
 use tidemark_observer::ring::{Movement, NodeShares, RingFigures, Shares};
 use tidemark_proto::id::NodeId;
@@ -31,11 +31,20 @@ impl Sample {
         let mut workload = workload::build(plan)?;
         let mut chance = chance::stream(plan.seed, "ring", NodeId::client(1));
         let mut asked = Vec::with_capacity(count);
-        while asked.len() < count {
-            match workload.next(&mut chance) {
+        if let Some(script) = workload.script() {
+            let partitioner = partitioner(&plan.config());
+            let partitioner = partitioner.map_err(|error| OptionError::new(error.to_string()))?;
+            let keys = script.keys(&*partitioner)?;
+            asked.extend(keys.iter().cycle().take(count).cloned());
+        }
+        while let Some(intent) = workload.next(&mut chance)
+            && asked.len() < count
+        {
+            match intent {
                 Intent::Scan(keys) => asked.extend(keys),
                 Intent::Read(key)
                 | Intent::Update(key)
+                | Intent::Delete(key)
                 | Intent::ReadModifyWrite(key)
                 | Intent::Insert(key)
                 | Intent::Probe { key, .. } => asked.push(key),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 use tidemark_node::request::{Answer, Call, ReadNeeds, Refusal, Request, Siblings, WriteNeeds};
 use tidemark_proto::event::{Invocation, Kind, Operation, Outcome, Purpose};
-use tidemark_proto::id::OperationId;
+use tidemark_proto::id::{NodeId, OperationId};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// An operation under way.
@@ -14,6 +14,8 @@ pub(super) struct Flight {
     pub(super) operation: Operation,
     pub(super) request: Request,
     pub(super) then: Then,
+    /// Whom it asks; none: whom the route says.
+    pub(super) node: Option<NodeId>,
     pub(super) deadline: Duration,
     pub(super) sent: u32,
 }
@@ -22,8 +24,8 @@ pub(super) struct Flight {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     Nothing,
-    /// The read was made in order to write.
-    Write,
+    /// The read was made in order to put or to delete.
+    Write(Kind),
     /// The write was made in order to be read after this time.
     Read(Duration),
 }
@@ -48,17 +50,34 @@ pub(super) struct Beginning {
 
 impl Flight {
     /// A read about to be sent.
-    pub(super) fn read(beginning: Beginning) -> Self {
-        let needs = ReadNeeds::default();
+    pub(super) fn get(beginning: Beginning, needs: ReadNeeds) -> Self {
         Self::new(beginning, Kind::Get, Call::Get { needs })
     }
 
+    /// A read about to be sent of what the node that is asked holds itself.
+    pub(super) fn probe(beginning: Beginning) -> Self {
+        Self::new(beginning, Kind::Get, Call::Probe)
+    }
+
+    /// A delete about to be sent of what its client has seen; of nothing: of what the coordinator finds.
+    pub(super) fn delete(beginning: Beginning, seen: Option<Seen>, needs: WriteNeeds) -> Self {
+        let context_from = seen.as_ref().map(|seen| seen.from);
+        let call = Call::Delete {
+            context: seen.map_or_else(Bytes::new, |seen| seen.context),
+            read_quorum: None,
+            needs,
+        };
+        let mut flight = Self::new(beginning, Kind::Delete, call);
+        flight.operation.context_from = context_from;
+        flight
+    }
+
     /// A write about to be sent, on top of what its client has seen, with a value of so many bytes.
-    pub(super) fn write(
+    pub(super) fn put(
         beginning: Beginning,
         seen: Option<Seen>,
         value_bytes: u64,
-        write_quorum: Option<u32>,
+        needs: WriteNeeds,
     ) -> Self {
         let value = value_of(
             beginning.id,
@@ -70,10 +89,7 @@ impl Flight {
             checksum: Some(xxh3_64(&value)),
             value,
             context: seen.map_or_else(Bytes::new, |seen| seen.context),
-            needs: WriteNeeds {
-                quorum: write_quorum,
-                ..WriteNeeds::default()
-            },
+            needs,
             siblings: Siblings::Omitted,
         };
         let mut flight = Self::new(beginning, Kind::Put, call);
@@ -166,6 +182,7 @@ impl Flight {
                 call,
             },
             then,
+            node: None,
             deadline: Duration::ZERO,
             sent: 0,
             operation: Operation {
@@ -193,11 +210,11 @@ impl Flight {
 }
 
 /// The write that was to follow a read that failed: it failed too, though it was never sent.
-pub(super) fn never_written(id: OperationId, read: &Operation) -> Operation {
+pub(super) fn never_written(id: OperationId, kind: Kind, read: &Operation) -> Operation {
     Operation {
         id,
         purpose: Purpose::Load,
-        kind: Kind::Put,
+        kind,
         intended: read.returned,
         invoked: read.returned,
         outcome: Outcome::Failed,

@@ -5,13 +5,14 @@ mod arrivals;
 mod flight;
 mod options;
 mod route;
+mod script;
 mod value;
 
 pub use options::{ClientOptions, MoveAfter};
 pub use route::Route;
 
 use crate::plan::Plan;
-use crate::workload::{self, Intent, Workload};
+use crate::workload::{self, Deed, Intent, Workload};
 use arrivals::ArrivalTimes;
 use bytes::Bytes;
 use flight::{Beginning, Flight, Seen, Then, never_written};
@@ -20,10 +21,10 @@ use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use route::Router;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 use tidemark_node::chance;
-use tidemark_node::request::{Answer, Code, Refusal, Reply, Request};
+use tidemark_node::request::{Answer, Code, ReadNeeds, Refusal, Reply, Request, WriteNeeds};
 use tidemark_proto::event::{Event, Kind, Operation, Purpose};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -65,6 +66,8 @@ pub struct Clients {
     tasks: BTreeMap<u64, Task>,
     planned: u64,
     preloads: u64,
+    /// The script's keys with which something has been done.
+    begun: BTreeSet<Bytes>,
     /// Attempts under way. All have one timeout, so the first is the first to be given up.
     flights: BTreeMap<u64, Flight>,
     attempts: u64,
@@ -74,7 +77,7 @@ pub struct Clients {
 #[derive(Default)]
 struct Session {
     operations: u64,
-    /// The last context that it was given for a key.
+    /// The last context that it was given for a key, where it is to remember that.
     seen: BTreeMap<Bytes, Seen>,
 }
 
@@ -90,6 +93,7 @@ enum Task {
         client: NodeId,
         key: Bytes,
     },
+    Step(Box<Deed>),
     Retry(Box<Flight>),
 }
 
@@ -117,6 +121,7 @@ impl Clients {
             tasks: BTreeMap::new(),
             planned: 0,
             preloads: 0,
+            begun: BTreeSet::new(),
             flights: BTreeMap::new(),
             attempts: 0,
             workload,
@@ -127,7 +132,9 @@ impl Clients {
         for (key, index) in keys.into_iter().zip(0u32..) {
             clients.plan(pace.saturating_mul(index), Task::Preload(key));
         }
-        clients.arrival = clients.arrivals.after(first);
+        if !clients.plan_script()? {
+            clients.arrival = clients.arrivals.after(first);
+        }
         Ok(clients)
     }
 
@@ -180,7 +187,9 @@ impl Clients {
         let tasks = std::mem::take(&mut self.tasks).into_values();
         let waiting = tasks.filter_map(|task| match task {
             Task::Retry(flight) => Some(*flight),
-            Task::Preload(_) | Task::ProbeWrite { .. } | Task::ProbeRead { .. } => None,
+            Task::Preload(_) | Task::ProbeWrite { .. } | Task::ProbeRead { .. } | Task::Step(_) => {
+                None
+            }
         });
         let under_way = std::mem::take(&mut self.flights).into_values();
         wants.extend(
@@ -196,23 +205,30 @@ impl Clients {
         let count = u64::from(self.options.count);
         let index = (u128::from(self.choices.next_u64()) * u128::from(count)) >> 64;
         let client = NodeId::client(1 + index as u16);
-        match self.workload.next(&mut self.intents) {
+        let Some(intent) = self.workload.next(&mut self.intents) else {
+            return;
+        };
+        match intent {
             Intent::Read(key) => {
                 let read = self.beginning(now, intended, client, key);
                 self.get(read, wants);
             }
             Intent::Update(key) => {
                 let first = self.beginning(now, intended, client, key);
-                self.update(first, wants);
+                self.update(first, Kind::Put, wants);
+            }
+            Intent::Delete(key) => {
+                let first = self.beginning(now, intended, client, key);
+                self.update(first, Kind::Delete, wants);
             }
             Intent::ReadModifyWrite(key) => {
                 let first = self.beginning(now, intended, client, key);
-                self.read_first(first, wants);
+                self.read_first(first, Kind::Put, wants);
             }
             Intent::Insert(key) => {
                 wants.push(self.placed(&key));
                 let write = self.beginning(now, intended, client, key);
-                self.put(write, None, None, wants);
+                self.put(write, None, WriteNeeds::default(), wants);
             }
             Intent::Scan(keys) => {
                 for key in keys {
@@ -228,23 +244,19 @@ impl Clients {
         }
     }
 
-    fn update(&mut self, first: Beginning, wants: &mut Vec<Want>) {
+    fn update(&mut self, first: Beginning, kind: Kind, wants: &mut Vec<Want>) {
         match self.options.update {
-            Update::ReadFirst => self.read_first(first, wants),
+            Update::ReadFirst => self.read_first(first, kind, wants),
             Update::Remembered => {
-                let seen = self
-                    .session(first.id.issuer())
-                    .seen
-                    .get(&first.key)
-                    .cloned();
-                self.put(first, seen, None, wants);
+                let seen = self.seen(first.id.issuer(), &first.key);
+                self.write(first, kind, seen, wants);
             }
-            Update::Blind => self.put(first, None, None, wants),
+            Update::Blind => self.write(first, kind, None, wants),
         }
     }
 
-    fn read_first(&mut self, first: Beginning, wants: &mut Vec<Want>) {
-        let (purpose, then) = (Purpose::ReadFirst, Then::Write);
+    fn read_first(&mut self, first: Beginning, kind: Kind, wants: &mut Vec<Want>) {
+        let (purpose, then) = (Purpose::ReadFirst, Then::Write(kind));
         self.get(
             Beginning {
                 purpose,
@@ -266,12 +278,18 @@ impl Clients {
                 let seen = self.session(client).seen.remove(&key);
                 let write = self.beginning(now, intended, client, key);
                 let then = Then::Read(wait);
-                self.put(Beginning { then, ..write }, seen, None, wants);
+                self.put(
+                    Beginning { then, ..write },
+                    seen,
+                    WriteNeeds::default(),
+                    wants,
+                );
             }
             Task::ProbeRead { client, key } => {
                 let read = self.beginning(now, intended, client, key);
                 self.get(read, wants);
             }
+            Task::Step(deed) => self.step(now, intended, *deed, wants),
             Task::Retry(flight) => self.send(now, *flight, wants),
         }
     }
@@ -288,12 +306,11 @@ impl Clients {
         wants.push(self.placed(&key));
         let write = self.beginning(now, intended, client, key);
         let purpose = Purpose::Preload;
-        self.put(
-            Beginning { purpose, ..write },
-            None,
-            Some(self.all_replicas),
-            wants,
-        );
+        let needs = WriteNeeds {
+            quorum: Some(self.all_replicas),
+            ..WriteNeeds::default()
+        };
+        self.put(Beginning { purpose, ..write }, None, needs, wants);
     }
 
     /// Tells where a key that is written for the first time belongs.
@@ -305,21 +322,45 @@ impl Clients {
     }
 
     fn get(&mut self, beginning: Beginning, wants: &mut Vec<Want>) {
-        let invoked = beginning.invoked;
-        self.send(invoked, Flight::read(beginning), wants);
+        self.begin(Flight::get(beginning, ReadNeeds::default()), wants);
+    }
+
+    /// Puts or deletes, as the cluster has it.
+    fn write(
+        &mut self,
+        beginning: Beginning,
+        kind: Kind,
+        seen: Option<Seen>,
+        wants: &mut Vec<Want>,
+    ) {
+        let needs = WriteNeeds::default();
+        if kind == Kind::Delete {
+            self.begin(Flight::delete(beginning, seen, needs), wants);
+        } else {
+            self.put(beginning, seen, needs, wants);
+        }
     }
 
     fn put(
         &mut self,
         beginning: Beginning,
         seen: Option<Seen>,
-        quorum: Option<u32>,
+        needs: WriteNeeds,
         wants: &mut Vec<Want>,
     ) {
-        let invoked = beginning.invoked;
-        let value_bytes = self.workload.value_bytes().draw(&mut self.lengths);
-        let flight = Flight::write(beginning, seen, value_bytes, quorum);
-        wants.push(Want::Note(Event::Invoked(Box::new(flight.invocation()))));
+        let value_bytes = self.value_bytes();
+        self.begin(Flight::put(beginning, seen, value_bytes, needs), wants);
+    }
+
+    fn value_bytes(&mut self) -> u64 {
+        self.workload.value_bytes().draw(&mut self.lengths)
+    }
+
+    fn begin(&mut self, flight: Flight, wants: &mut Vec<Want>) {
+        let invoked = flight.operation.invoked;
+        if flight.operation.kind != Kind::Get {
+            wants.push(Want::Note(Event::Invoked(Box::new(flight.invocation()))));
+        }
         self.send(invoked, flight, wants);
     }
 
@@ -345,7 +386,8 @@ impl Clients {
 
     fn send(&mut self, now: Duration, mut flight: Flight, wants: &mut Vec<Want>) {
         let client = flight.operation.id.issuer();
-        let node = self.router.choose(now, client, &flight.operation.key);
+        let routed = || self.router.choose(now, client, &flight.operation.key);
+        let node = flight.node.unwrap_or_else(routed);
         self.attempts += 1;
         flight.sent += 1;
         flight.deadline = now + self.options.timeout.0;
@@ -376,18 +418,20 @@ impl Clients {
         let (client, key) = (operation.id.issuer(), operation.key.clone());
         let has_siblings = operation.kind == Kind::Get && operation.versions.len() > 1;
         let is_remembered = self.options.update == Update::Remembered
-            || operation.purpose == Purpose::Preload && self.workload.lead() > Duration::ZERO;
+            || operation.purpose == Purpose::Preload && self.workload.lead() > Duration::ZERO
+            || self.workload.script().is_some();
         wants.push(returned(operation));
         match then {
-            Then::Write => {
+            Then::Write(kind) => {
                 let write = self.beginning(now, now, client, key);
-                self.put(write, Some(seen), None, wants);
+                self.write(write, kind, Some(seen), wants);
             }
             Then::Read(wait) => self.plan(now + wait, Task::ProbeRead { client, key }),
             Then::Nothing if has_siblings && self.options.reconcile == Reconcile::WriteBack => {
                 let write = self.beginning(now, now, client, key);
                 let purpose = Purpose::Reconcile;
-                self.put(Beginning { purpose, ..write }, Some(seen), None, wants);
+                let needs = WriteNeeds::default();
+                self.put(Beginning { purpose, ..write }, Some(seen), needs, wants);
             }
             Then::Nothing if is_remembered => {
                 self.session(client).seen.insert(key, seen);
@@ -413,8 +457,13 @@ impl Clients {
             returned: now,
             ..flight.operation
         };
-        let never = (flight.then == Then::Write)
-            .then(|| never_written(self.next_operation(operation.id.issuer()), &operation));
+        let never = match flight.then {
+            Then::Write(kind) => {
+                let id = self.next_operation(operation.id.issuer());
+                Some(never_written(id, kind, &operation))
+            }
+            Then::Read(_) | Then::Nothing => None,
+        };
         wants.extend([Some(operation), never].into_iter().flatten().map(returned));
     }
 
@@ -422,6 +471,11 @@ impl Clients {
         self.planned += 1;
         self.due.push(Reverse((at, self.planned)));
         self.tasks.insert(self.planned, task);
+    }
+
+    /// What a client has last seen of a key, where it remembers that.
+    fn seen(&mut self, client: NodeId, key: &Bytes) -> Option<Seen> {
+        self.session(client).seen.get(key).cloned()
     }
 
     fn session(&mut self, client: NodeId) -> &mut Session {

@@ -13,7 +13,8 @@ pub struct ClientOptions {
     /// How many clients there are: c1 …
     #[schemars(range(min = 1, max = 1_000))]
     pub count: u16,
-    /// Arrivals per second, all clients together, whatever becomes of them (open loop).
+    /// Arrivals per second, all clients together, whatever becomes of them (open loop). Only a script has none.
+    #[serde(default, skip_serializing_if = "is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 10_000_000))]
     pub rate: f64,
     /// How they are spaced.
@@ -104,6 +105,11 @@ impl ClientOptions {
             *span = span.scaled(scale);
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_none(rate: &f64) -> bool {
+    *rate == 0.0
 }
 
 fn default_timeout() -> Span {

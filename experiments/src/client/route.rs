@@ -4,6 +4,7 @@ use super::arrivals::exponential;
 use super::options::MoveAfter;
 use crate::plan::Plan;
 use crate::request::below;
+use crate::workload::Script;
 use bytes::Bytes;
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -14,6 +15,7 @@ use tidemark_node::chance;
 use tidemark_node::config::partitioner;
 use tidemark_node::partitioner::Partitioner;
 use tidemark_proto::id::NodeId;
+use tidemark_proto::registry::OptionError;
 
 /// A way of choosing the node to ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +91,11 @@ impl Router {
             },
         };
         self.coordinators[index % self.coordinators.len()]
+    }
+
+    /// A script's keys.
+    pub(super) fn keys(&self, script: &Script) -> Result<Vec<Bytes>, OptionError> {
+        script.keys(&*self.partitioner)
     }
 
     /// The preference list of a key, first N.

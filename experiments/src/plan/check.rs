@@ -4,10 +4,12 @@ use super::error::PlanError;
 use super::path::Path;
 use super::{Fault, Plan, machine, members};
 use crate::client::{MoveAfter, Route};
-use crate::workload;
+use crate::workload::{self, Script, Source};
 use serde_json::Value;
 use tidemark_netfuzz::{Network, Part};
-use tidemark_node::config::{Choice, ConfigError, simulated_storage};
+use tidemark_node::config::{
+    Choice, ConfigError, partitioner as partitioner_of, simulated_storage,
+};
 use tidemark_node::replica::Replica;
 use tidemark_node::{
     deletion, membership, partitioner, repair, replication, storage as storages, versioning,
@@ -99,7 +101,66 @@ fn strategies(plan: &Plan) -> Vec<PlanError> {
                         .label("every write would be refused"),
                 );
             }
+            match workload.script() {
+                Some(found) => errors.extend(script(plan, found)),
+                None if plan.client.rate == 0.0 => {
+                    let reason = format!(
+                        "client.rate is missing; only a workload of kind \"script\" has no arrivals, and this is {:?}",
+                        plan.workload.kind
+                    );
+                    errors.push(PlanError::new(at("client"), reason).label("rate is missing here"));
+                }
+                None => {}
+            }
         }
+    }
+    errors
+}
+
+/// Whether a script's steps are of those who take part, and within the time of the load.
+fn script(plan: &Plan, script: &Script) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    let (clients, members) = (plan.clients(), plan.members());
+    let list = at("workload.step");
+    for (place, step) in script.steps().iter().enumerate() {
+        let path = list.index(place);
+        let other = match step.context {
+            Source::Other(client) => Some(client),
+            Source::Own | Source::Nobody => None,
+        };
+        let named = [
+            ("client", Some(step.client), &clients, "client.count"),
+            ("context", other, &clients, "client.count"),
+            ("node", step.node, &members, "cluster.nodes"),
+        ];
+        for (key, id, those, count) in named {
+            if let Some(id) = id.filter(|id| !those.contains(id)) {
+                let path = path.key(key);
+                let some = |id: Option<&NodeId>| id.map_or_else(String::new, NodeId::to_string);
+                let (first, last) = (some(those.first()), some(those.last()));
+                let reason = format!(
+                    "{path} is {id}, which does not take part; choose one of {first} to {last}"
+                );
+                errors.push(PlanError::new(path, reason).also(at(count)));
+            }
+        }
+        let end = script.end_of(step);
+        if end >= plan.duration.0 {
+            let path = path.key("at");
+            let reason = format!(
+                "{path} is {}, so that the step is done until {}, but the run's duration is {}",
+                step.at,
+                Span(end),
+                plan.duration
+            );
+            let error = PlanError::new(path, reason).also(at("duration"));
+            errors.push(error.label("after the end of the run"));
+        }
+    }
+    if let Ok(partitioner) = partitioner_of(&plan.config())
+        && let Err(error) = script.keys(&*partitioner)
+    {
+        errors.push(of_option(&at("workload"), &error));
     }
     errors
 }

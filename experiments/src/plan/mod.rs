@@ -322,15 +322,20 @@ impl TryFrom<Options> for Fault {
 /// Stretches every option that is written as a time.
 fn stretch_options(options: &mut Options, scale: f64) {
     for value in options.values_mut() {
-        match value {
-            Value::String(text) => {
-                if let Ok(span) = text.parse::<Span>() {
-                    *text = span.scaled(scale).to_string();
-                }
+        stretch(value, scale);
+    }
+}
+
+fn stretch(value: &mut Value, scale: f64) {
+    match value {
+        Value::String(text) => {
+            if let Ok(span) = text.parse::<Span>() {
+                *text = span.scaled(scale).to_string();
             }
-            Value::Object(inner) => stretch_options(inner, scale),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
         }
+        Value::Object(inner) => stretch_options(inner, scale),
+        Value::Array(items) => items.iter_mut().for_each(|item| stretch(item, scale)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -82,10 +82,11 @@ pub fn outline(name: &str, plan: &Plan) -> String {
             .unwrap_or_default()
     };
     let quorums = ["n", "r", "w"].map(quorum).concat();
-    let clients = format!(
-        "{} clients, {} arrivals/s, {}",
-        client.count, client.rate, plan.workload.kind
-    );
+    let arrivals = match client.rate {
+        0.0 => String::new(),
+        rate => format!("{rate} arrivals/s, "),
+    };
+    let clients = format!("{} clients, {arrivals}{}", client.count, plan.workload.kind);
     let mut faults: Vec<String> = (strikes(plan).iter())
         .map(|Strike { span, .. }| {
             let (from, until) = span.extent();

@@ -34,6 +34,8 @@ pub struct Shares {
     pub scan: f64,
     /// Reads a record, then writes it.
     pub read_modify_write: f64,
+    /// Deletes a record, in the clients' manner of writing.
+    pub delete: f64,
 }
 
 impl Mix {
@@ -44,13 +46,24 @@ impl Mix {
         reads: f64,
         value_bytes: Length,
     ) -> Self {
+        Self::reads_updates_and_deletes(records, popularity, (reads, 0.0), value_bytes)
+    }
+
+    /// Reads, updates and deletes of a fixed number of records: the shares of reads and of deletes.
+    pub(crate) fn reads_updates_and_deletes(
+        records: u64,
+        popularity: Box<dyn Popularity>,
+        (reads, deletes): (f64, f64),
+        value_bytes: Length,
+    ) -> Self {
         Self {
             records,
             names: RecordNames::Plain,
             popularity,
             shares: Shares {
                 read: reads,
-                update: 1.0 - reads,
+                update: 1.0 - reads - deletes,
+                delete: deletes,
                 ..Shares::default()
             },
             scan_length: Length::constant(1),
@@ -67,12 +80,13 @@ impl Workload for Mix {
     }
 
     /// The record comes first, whatever is done with it: mixes that differ in their shares alone ask for the same ones.
-    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Intent {
+    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Option<Intent> {
         let record = self.popularity.choose(self.records, chance);
         let key = |record| self.names.key(record);
-        match self.shares.choose(unit(chance)) {
+        Some(match self.shares.choose(unit(chance)) {
             Operation::Read => Intent::Read(key(record)),
             Operation::Update => Intent::Update(key(record)),
+            Operation::Delete => Intent::Delete(key(record)),
             Operation::ReadModifyWrite => Intent::ReadModifyWrite(key(record)),
             Operation::Scan => {
                 let end = self.records.min(record + self.scan_length.draw(chance));
@@ -84,7 +98,7 @@ impl Workload for Mix {
                 self.records += 1;
                 Intent::Insert(new)
             }
-        }
+        })
     }
 
     fn value_bytes(&self) -> &Length {
@@ -99,6 +113,7 @@ enum Operation {
     Insert,
     Scan,
     ReadModifyWrite,
+    Delete,
 }
 
 impl Shares {
@@ -110,6 +125,7 @@ impl Shares {
             (self.insert, Operation::Insert),
             (self.scan, Operation::Scan),
             (self.read_modify_write, Operation::ReadModifyWrite),
+            (self.delete, Operation::Delete),
         ];
         let (mut sum, mut last) = (0.0, Operation::Read);
         for (share, operation) in shares.into_iter().filter(|(share, _)| *share > 0.0) {

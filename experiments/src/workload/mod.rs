@@ -1,10 +1,13 @@
 //! What clients ask: the seam of workloads. When they ask and of whom is the clients' matter.
 
 mod clustered;
+mod script;
 mod uniform;
 mod visibility_probe;
 mod ycsb;
 mod zipf;
+
+pub use script::{Deed, Script, Source, Step};
 
 use crate::plan::Plan;
 use crate::request::{Length, MOST_RECORDS};
@@ -21,8 +24,13 @@ pub trait Workload: Send {
     /// The keys to write before the load begins.
     fn preload(&self) -> Vec<Bytes>;
 
-    /// What the next arrival asks.
-    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Intent;
+    /// What the next arrival asks; none: there are no arrivals, everything is in the script.
+    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Option<Intent>;
+
+    /// What is done at its own time, in place of arrivals.
+    fn script(&self) -> Option<&Script> {
+        None
+    }
 
     /// How long before the operation that it measures an arrival begins.
     fn lead(&self) -> Duration {
@@ -40,6 +48,8 @@ pub enum Intent {
     Read(Bytes),
     /// Write a key, in the clients' manner of writing.
     Update(Bytes),
+    /// Delete a key, in the clients' manner of writing.
+    Delete(Bytes),
     /// Read a key, and write it with the context that came back.
     ReadModifyWrite(Bytes),
     /// Write a key that was never written.
@@ -65,6 +75,7 @@ pub const ENTRIES: &[Entry<Build>] = &[
     clustered::ENTRY,
     ycsb::ENTRY,
     visibility_probe::ENTRY,
+    script::ENTRY,
 ];
 
 /// The workload of a plan.

@@ -4,7 +4,7 @@ use super::{Build, check_records, check_share};
 use crate::request::{Length, Mix, Uniform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::registry::{Entry, Options, parse, resolve, schema};
+use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
 /// See the module.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -17,12 +17,21 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         let UniformOptions {
             keys,
             reads,
+            deletes,
             value_bytes,
         } = parse(options)?;
         check_records("keys", keys)?;
         check_share("reads", reads)?;
-        let popularity = Box::new(Uniform);
-        let mix = Mix::reads_and_updates(keys, popularity, reads, value_bytes);
+        check_share("deletes", deletes)?;
+        if reads + deletes > 1.0 {
+            let reason = format!(
+                "deletes is {deletes}, but reads is {reads}, and together they are above 1; choose at most {}",
+                1.0 - reads
+            );
+            return Err(OptionError::of("deletes", reason));
+        }
+        let shares = (reads, deletes);
+        let mix = Mix::reads_updates_and_deletes(keys, Box::new(Uniform), shares, value_bytes);
         Ok(Box::new(mix))
     },
 };
@@ -33,8 +42,16 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 struct UniformOptions {
     /// How many keys there are. Few: every read meets a recent write; many: hardly any does.
     keys: u64,
-    /// The share of arrivals that read; the others write.
+    /// The share of arrivals that read; the others write or delete.
     reads: f64,
+    /// The share of arrivals that delete, in the clients' manner of writing.
+    #[serde(default, skip_serializing_if = "is_none")]
+    deletes: f64,
     /// A value's length in bytes.
     value_bytes: Length,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_none(share: &f64) -> bool {
+    *share == 0.0
 }

@@ -55,17 +55,17 @@ impl Workload for VisibilityProbe {
         Vec::new()
     }
 
-    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Intent {
+    fn next(&mut self, chance: &mut Xoshiro256PlusPlus) -> Option<Intent> {
         self.probes += 1;
         let wait = if unit(chance) < self.options.immediate {
             Duration::ZERO
         } else {
             self.options.range.0.mul_f64(unit(chance))
         };
-        Intent::Probe {
+        Some(Intent::Probe {
             key: Bytes::from(format!("p{}", self.probes)),
             wait,
-        }
+        })
     }
 
     fn lead(&self) -> Duration {

@@ -209,6 +209,7 @@ impl YcsbOptions {
                 insert: self.insert,
                 scan: self.scan,
                 read_modify_write: self.read_modify_write,
+                delete: 0.0,
             },
             scan_length: self.scan_length,
             value_bytes: self.value_bytes,
