@@ -1,7 +1,5 @@
 //! Two nodes on disk find out in what they differ: `examples/sweep.rs` at a size for tests.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 #[path = "harness/pair.rs"]
 mod pair;
 

@@ -51,15 +51,8 @@ pub(crate) fn print_capacities(
         "\n3 nodes, on disk, synced before an acknowledgement: the most calls/s of which 99 % take less than {limit:?}"
     );
     println!(
-        "{:<7}{:<22}{:>9} {:<17}{:>10}{:>22}{:>17}  {}",
-        "",
-        "side",
-        "calls/s",
-        "",
-        "in flight",
-        "p50 / p99 at half",
-        "tidemark does",
-        "in each round"
+        "{:<7}{:<22}{:>9} {:<17}{:>10}{:>22}{:>17}  in each round",
+        "", "side", "calls/s", "", "in flight", "p50 / p99 at half", "tidemark does"
     );
     for ((work, side), rounds) in seen {
         let rates = spread(rounds.iter().map(|round| round.rate));

@@ -76,7 +76,7 @@ impl Moving {
             return 100;
         }
         let behind = self.behind.as_ref().map_or(0, |key| place(key));
-        (u128::from(behind) * 100 >> u64::BITS) as u32
+        ((u128::from(behind) * 100) >> u64::BITS) as u32
     }
 
     /// Whether it is over, and nobody has asked before.

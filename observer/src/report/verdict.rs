@@ -328,6 +328,7 @@ mod tests {
         });
         figures.lost_writes = Measured::Known(LostWrites {
             lost: made(4, 900),
+            overwritten: made(0, 900),
             examples: Vec::new(),
         });
         check(
