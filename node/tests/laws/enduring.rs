@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tidemark_node::chance::{self, below};
 use tidemark_node::storage::{self, Damage, Full, Storage, place};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::find;
@@ -18,45 +19,62 @@ fn a_killed_writer_has_written_what_it_acknowledged_and_at_most_one_batch_more()
         return write_for_ever(Path::new(&folder));
     }
     let folder = tempfile::tempdir().unwrap();
+    let mut moments = chance::stream(SEED, "moments", NodeId::node(1));
     let mut written = 0;
-    for acknowledged in [1, 2, 30, 7, 100, 3, 55, 16] {
-        let own = std::env::current_exe().unwrap();
-        let mut child = Command::new(own)
-            .args(["--exact", "--nocapture", NAME])
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut last = None;
-        let mut heard = 0;
-        // What it said before it died counts, whenever it is read.
-        while let Some(Ok(line)) = said.next() {
-            if let Some(number) = line.strip_prefix(SAYS) {
-                last = Some(number.parse::<usize>().unwrap());
-                heard += 1;
-            }
-            if heard == acknowledged {
-                child.kill().unwrap();
-            }
-        }
-        child.wait().unwrap();
-        assert!(
-            heard >= acknowledged,
-            "the writer ended after {heard} batches"
-        );
-        let last = last.unwrap();
+    for round in 0..ROUNDS {
+        // After so many batches, or while it opens what its predecessor has left.
+        let acknowledged = below(&mut moments, MOST_ACKNOWLEDGED);
+        let last = killed_after(acknowledged, folder.path());
         let held = State::of(&*open(folder.path(), json!({})).unwrap());
-        let after = |batches| Some(batches).filter(|batches| held == state(*batches));
-        let batches = after(last + 1).or_else(|| after(last + 2));
-        assert!(batches.is_some(), "after {last}: {held:?}");
-        assert!(last >= written, "batch {last} was written twice");
-        written = batches.unwrap_or_default();
+        let least = last.map_or(written, |last| last + 1);
+        let batches = (least..=least + 1).find(|batches| held == state(*batches));
+        let Some(batches) = batches else {
+            panic!("round {round}, after {last:?}: {held:?}");
+        };
+        assert!(
+            last.is_none_or(|last| last >= written),
+            "a batch was written twice"
+        );
+        written = batches;
     }
+    assert!(written > ROUNDS, "only {written} batches were written");
 }
 
-/// The process that is killed: goes on from what the folder has, and says which batches are durable.
+/// Starts a writer and kills it. Gives the last batch of which it said that a crash would leave it, if it came to any.
+fn killed_after(acknowledged: usize, folder: &Path) -> Option<usize> {
+    let own = std::env::current_exe().unwrap();
+    let mut child = Command::new(own)
+        .args(["--exact", "--nocapture", NAME])
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut last, mut heard) = (None, 0);
+    // What it said before it died counts, whenever it is read.
+    for line in said.map_while(Result::ok) {
+        let Some(number) = line.strip_prefix(SAYS) else {
+            continue;
+        };
+        last = number.parse::<usize>().ok();
+        if heard == acknowledged {
+            child.kill().unwrap();
+        }
+        heard += 1;
+    }
+    child.wait().unwrap();
+    assert!(
+        heard > acknowledged,
+        "the writer ended after {heard} batches"
+    );
+    last
+}
+
+/// The process that is killed: goes on from what the folder has, and says which batches a crash would leave.
 fn write_for_ever(folder: &Path) {
+    if !say("nothing yet") {
+        return;
+    }
     let mut engine = open(folder, json!({})).expect("the folder opens");
     let done = engine.record(DONE).map_or(0, |done| {
         let done = String::from_utf8_lossy(&done);
@@ -65,23 +83,31 @@ fn write_for_ever(folder: &Path) {
     let mut state = state(done);
     for number in done..MOST_BATCHES {
         batch(&mut *engine, &mut state, number);
-        engine.sync().expect("the disk works");
+        // The kernel is enough: the machine goes on.
+        let written = match number % 2 {
+            0 => engine.commit(),
+            _ => engine.sync(),
+        };
+        written.expect("the disk works");
         // Whoever started it has gone if it cannot be told.
-        let mut out = std::io::stdout().lock();
-        if writeln!(out, "\n{SAYS}{number}")
-            .and_then(|()| out.flush())
-            .is_err()
-        {
+        if !say(&number.to_string()) {
             return;
         }
     }
 }
 
-/// One batch of writes, the same for the same number.
+fn say(what: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    let said = writeln!(out, "\n{SAYS}{what}");
+    said.and_then(|()| out.flush()).is_ok()
+}
+
+/// One batch of random writes, the same for the same number.
 fn batch(engine: &mut dyn Storage, state: &mut State, number: usize) {
-    for part in 0..1 + number % 7 {
-        let key = ((number * 31 + part * 17) % 50) as u8;
-        let write = match (number + part) % 5 {
+    let mut chance = chance::stream(SEED, &format!("batch {number}"), NodeId::node(1));
+    for _ in 0..1 + below(&mut chance, 8) {
+        let key = below(&mut chance, 50) as u8;
+        let write = match below(&mut chance, 6) {
             0 => Write::Remove(key),
             1 => Write::Record(key),
             2 => Write::RemoveRecord(key),
@@ -95,15 +121,16 @@ fn batch(engine: &mut dyn Storage, state: &mut State, number: usize) {
     state.records.insert(Bytes::from_static(DONE), done);
 }
 
-/// What is held after so many batches.
+/// What the model of the engine holds after so many batches.
 fn state(batches: usize) -> State {
-    let memory = find("storage", storage::ENTRIES, "memory").expect("memory opens");
+    let model = find("storage", storage::ENTRIES, "model").expect("it is listed");
     let options = serde_json::Map::new();
-    let mut memory = (memory.build)(&options, NodeId::node(1), None).expect("memory opens");
+    let mut model = (model.build)(&options, NodeId::node(1), None).expect("it opens");
     let mut state = State::default();
     for number in 0..batches {
-        batch(&mut *memory, &mut state, number);
+        batch(&mut *model, &mut state, number);
     }
+    assert_eq!(State::of(&*model), state, "the model itself");
     state
 }
 
@@ -201,6 +228,9 @@ const NAME: &str =
     "enduring::a_killed_writer_has_written_what_it_acknowledged_and_at_most_one_batch_more";
 /// Where the process that is killed writes.
 const FOLDER: &str = "TIDEMARK_TEST_FOLDER";
-const SAYS: &str = "durable: ";
+const SAYS: &str = "kept: ";
 const DONE: &[u8] = b"record done";
+const SEED: u64 = 11;
+const ROUNDS: usize = 40;
+const MOST_ACKNOWLEDGED: usize = 60;
 const MOST_BATCHES: usize = 100_000;
