@@ -37,8 +37,16 @@ fn a_loss_of_power_takes_back_nothing_that_was_acknowledged_where_that_waits_for
 fn what_is_acknowledged_by_two_is_on_two_disks() {
     let fault = "fault=[{ at = '300ms', every = '300ms', jitter = '250ms', until = '1800ms', power_loss = 'all', \
                  restart_after = '20ms' }, { at = '1950ms', wipe = 'n3', restart_after = '10ms' }]";
-    // Three nodes hold every key, so that each write that n3 has acknowledged is on one disk less.
-    let sets = [fault, "repair=[]", "cluster.nodes=3"];
+    // Three nodes hold every key, so that each write that n3 has acknowledged is on one disk less. Messages are slow, and
+    // keys many, so that what one disk has is not soon on another, or superseded.
+    let slow = "network=[{ links = 'peers', latency = { exponential = '10ms' } }]";
+    let sets = [
+        fault,
+        slow,
+        "repair=[]",
+        "cluster.nodes=3",
+        "workload.keys=1000",
+    ];
     assert_eq!(
         Sum::of("batch", &sets).lost,
         [""; 0],

@@ -358,6 +358,37 @@ fn who_is_struck_is_drawn_anew_of_those_who_are_not_struck_yet() {
     assert_ne!(seed("seed=7"), seed("seed=8"));
 }
 
+/// If this fails, what strikes at random moments strikes at the same in every run, or outside its span.
+#[test]
+fn strikes_come_later_by_a_draw_of_at_most_their_jitter() {
+    let moments = |jitter: &str, seed: &str| {
+        let fault = format!(
+            "fault=[{{ at = '1s', crash = 'n2', restart_after = '1ms', every = '100ms', until = '4s', jitter = '{jitter}' }}]"
+        );
+        let strikes = strikes(&plan(&[&fault, seed]));
+        let moments = strikes.iter().map(|strike| strike.span.from);
+        moments.collect::<Vec<_>>()
+    };
+    let (even, drawn) = (moments("0s", "seed=7"), moments("90ms", "seed=7"));
+    assert_eq!(drawn.len(), 30);
+    let late: Vec<Duration> = drawn
+        .iter()
+        .zip(&even)
+        .map(|(drawn, even)| *drawn - *even)
+        .collect();
+    assert!(late.iter().all(|late| *late < ms(90)), "{late:?}");
+    assert!(late.iter().any(|late| *late < ms(20)) && late.iter().any(|late| *late > ms(70)));
+    assert_eq!(
+        drawn,
+        moments("90ms", "seed=7"),
+        "the same seed draws the same"
+    );
+    assert_ne!(drawn, moments("90ms", "seed=8"));
+    // What would come after all has healed does not come.
+    let healed = moments("4s", "seed=7");
+    assert!(healed.len() < 30 && healed.iter().all(|at| *at < ms(4_500)));
+}
+
 #[test]
 fn every_strike_is_a_row_with_who_it_was() {
     let fault =
