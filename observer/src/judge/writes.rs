@@ -36,7 +36,7 @@ struct Write {
     state: State,
     ancestors: Ranges,
     /// The first return of a read that had found it.
-    seen: Option<(Duration, OperationId)>,
+    seen: Option<Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -149,7 +149,7 @@ impl Writes {
     pub(super) fn read(&mut self, read: (Duration, OperationId), returned: &[u32]) {
         self.first_read.get_or_insert(read);
         for index in returned {
-            self.writes[*index as usize].seen.get_or_insert(read);
+            self.writes[*index as usize].seen.get_or_insert(read.0);
         }
     }
 
@@ -186,7 +186,7 @@ impl Writes {
             resurrected: self.resurrected(read, returned),
             gone: self.first_read.filter(before).map(|_| {
                 let mut seen = uncovered.iter().filter_map(|write| write.seen);
-                seen.any(|seen| precedes(seen, read))
+                seen.any(|seen| seen < begun)
             }),
             unacknowledged: self.first_unacknowledged.filter(before).map(|_| {
                 let state = |index: &u32| self.writes[*index as usize].state;
