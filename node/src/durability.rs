@@ -97,5 +97,34 @@ pub fn claims_durability(output: &Output) -> bool {
     }
 }
 
+/// Whether what handles an input of this method may store something. In a batch, what stores nothing comes first: whatever
+/// it brings about leaves at once, and not after the sync that the others need.
+#[must_use]
+pub fn may_store(method: Method) -> bool {
+    match method {
+        Method::Get
+        | Method::Fetch
+        | Method::FetchReply
+        | Method::StoreReply
+        | Method::ForwardReply
+        | Method::Gossip
+        | Method::Bulk => false,
+        Method::Put
+        | Method::Delete
+        | Method::Store
+        | Method::Forward
+        | Method::Repair
+        | Method::Handoff
+        | Method::HandoffReply
+        | Method::Sweep
+        | Method::BulkReply
+        | Method::Collect
+        | Method::Members
+        | Method::MembersReply
+        | Method::Move
+        | Method::MoveReply => true,
+    }
+}
+
 /// Inputs handled between two syncs, at most. Fewer: more syncs; more: the first of them waits longer for the last.
-pub const BATCH: usize = 128;
+pub const BATCH: usize = 512;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
 use tidemark_proto::id::{Actor, NodeId, OperationId};
+use tidemark_proto::message::Method;
 
 /// Stands for a client's open call; the reply carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,18 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// What is asked.
     pub call: Call,
+}
+
+impl Request {
+    /// The method by which it comes.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.call {
+            Call::Get { .. } | Call::Probe => Method::Get,
+            Call::Put { .. } => Method::Put,
+            Call::Delete { .. } => Method::Delete,
+        }
+    }
 }
 
 /// What a request asks for.

@@ -4,7 +4,7 @@ use super::Reporter;
 use super::outbox::Delivery;
 use super::queue::Queue;
 use crate::conditions::Shared;
-use crate::durability::{BATCH, Due, claims_durability};
+use crate::durability::{BATCH, Due, claims_durability, may_store};
 use crate::partitioner::Change;
 use crate::replica::{Input, Output, Replica};
 use crate::request::{Code, Enrolled, Refusal, Reply, Request, Ticket};
@@ -64,6 +64,16 @@ enum What {
     Ask(Request, oneshot::Sender<Reply>),
     Enrol(Option<Change>, oneshot::Sender<Told>),
     Hear(NodeId, Message),
+}
+
+impl What {
+    fn may_store(&self) -> bool {
+        match self {
+            Self::Ask(request, _) => may_store(request.method()),
+            Self::Enrol(..) => true,
+            Self::Hear(_, message) => may_store(message.method()),
+        }
+    }
 }
 
 impl Driver {
@@ -133,26 +143,12 @@ impl Driver {
         if self.replica.next_timeout().is_some_and(|due| due <= began) {
             self.input(Input::Timeout);
         }
+        for order in batch.extract_if(.., |order| !order.what.may_store()) {
+            self.carry_out(began, order);
+        }
+        self.ring();
         for order in batch.drain(..) {
-            let waited = began.saturating_sub(order.since);
-            self.replica.hear_wait(began, waited);
-            match order.what {
-                What::Ask(request, reply) => {
-                    if let Err(refusal) = self.replica.admit(waited) {
-                        self.refuse(request.operation, reply, refusal);
-                        continue;
-                    }
-                    let ticket = self.ticket();
-                    self.waiting.insert(ticket, reply);
-                    self.input(Input::Request(ticket, request));
-                }
-                What::Enrol(change, told) => {
-                    let ticket = self.ticket();
-                    self.enrolling.insert(ticket, told);
-                    self.input(Input::Enrol(ticket, change));
-                }
-                What::Hear(from, message) => self.input(Input::Message(from, message)),
-            }
+            self.carry_out(began, order);
         }
         self.ring();
         let handled = self.reporter.clock.elapsed();
@@ -173,6 +169,28 @@ impl Driver {
             self.reporter.refuse(OperationId::NONE, reason);
         }
         Ok(())
+    }
+
+    fn carry_out(&mut self, began: Duration, order: Order) {
+        let waited = began.saturating_sub(order.since);
+        self.replica.hear_wait(began, waited);
+        match order.what {
+            What::Ask(request, reply) => {
+                if let Err(refusal) = self.replica.admit(waited) {
+                    self.refuse(request.operation, reply, refusal);
+                    return;
+                }
+                let ticket = self.ticket();
+                self.waiting.insert(ticket, reply);
+                self.input(Input::Request(ticket, request));
+            }
+            What::Enrol(change, told) => {
+                let ticket = self.ticket();
+                self.enrolling.insert(ticket, told);
+                self.input(Input::Enrol(ticket, change));
+            }
+            What::Hear(from, message) => self.input(Input::Message(from, message)),
+        }
     }
 
     /// A request is not taken on.
@@ -381,6 +399,36 @@ mod tests {
         ));
     }
 
+    /// Otherwise whatever is answered to a read, or to a write that others have acknowledged, would wait for a sync more.
+    #[test]
+    fn what_stores_nothing_does_not_wait_for_the_sync_of_its_batch() {
+        let mut driver = driver(json!({ "kind": "model" }));
+        let get = wire::GetRequest {
+            key: "k".to_owned(),
+            ..Default::default()
+        };
+        let since = Duration::ZERO;
+        let (orders, _callers): (Vec<_>, Vec<_>) = [put(), get.into()]
+            .map(|request| {
+                let (reply, caller) = oneshot::channel();
+                let what = What::Ask(request, reply);
+                (Order { since, what }, caller)
+            })
+            .into_iter()
+            .unzip();
+        driver.handle(&mut { orders }).unwrap();
+        let deliveries = delivered(&driver);
+        assert!(matches!(
+            deliveries[..],
+            [
+                Delivery::Send(_, Message::Fetch(_)),
+                Delivery::Reply(_, Reply::Got(_)),
+                Delivery::Send(_, Message::Store(_)),
+                Delivery::Reply(_, Reply::Written(_)),
+            ]
+        ));
+    }
+
     /// Otherwise an engine that never syncs would delay every reply to the end of its batch.
     #[test]
     fn nothing_waits_where_nothing_is_to_be_synced() {
@@ -443,8 +491,8 @@ mod tests {
         driver.handle(&mut orders).unwrap();
         let deliveries = delivered(&driver);
         let [
-            Delivery::Reply(_, Reply::Refused(refusal)),
             Delivery::Send(_, Message::FetchReply(_)),
+            Delivery::Reply(_, Reply::Refused(refusal)),
         ] = &deliveries[..]
         else {
             panic!("{} deliveries", deliveries.len());

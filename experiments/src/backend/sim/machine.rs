@@ -8,7 +8,7 @@ use tidemark_netfuzz::draw::{Draw, LaneSeed};
 use tidemark_node::conditions::Shared;
 use tidemark_node::config::{Config, ConfigError, simulated_storage};
 use tidemark_node::disk::Disk;
-use tidemark_node::durability::{BATCH, Due, claims_durability};
+use tidemark_node::durability::{BATCH, Due, claims_durability, may_store};
 use tidemark_node::replica::{Input, Output, Replica};
 use tidemark_node::request::Refusal;
 use tidemark_node::storage::{Kept, Storage};
@@ -158,10 +158,14 @@ impl Machine {
         }
         self.disk_work = DiskWork::Nothing;
         let next = self.waiting.len().min(BATCH);
-        (
-            std::mem::take(&mut self.held),
-            self.waiting.drain(..next).collect(),
-        )
+        let batch = self.waiting.drain(..next);
+        let (mut batch, stores): (Vec<_>, Vec<_>) = batch.partition(|(input, _)| match input {
+            Input::Request(_, request) => !may_store(request.method()),
+            Input::Message(_, message) => !may_store(message.method()),
+            Input::Enrol(..) | Input::Timeout => false,
+        });
+        batch.extend(stores);
+        (std::mem::take(&mut self.held), batch)
     }
 
     /// For how long an input that comes now will wait for its turn.

@@ -7,16 +7,12 @@ use tidemark_netfuzz::{Fate, LaneId};
 use tidemark_node::request::{Call, Code, Refusal, Reply, Request, Ticket};
 use tidemark_proto::event::{Detail, Event};
 use tidemark_proto::id::NodeId;
-use tidemark_proto::message::{Message, Method};
+use tidemark_proto::message::Message;
 
 impl World<'_> {
     /// A client's request takes to the network.
     pub(super) fn request(&mut self, attempt: u64, client: NodeId, node: NodeId, request: Request) {
-        let method = match request.call {
-            Call::Get { .. } | Call::Probe => Method::Get,
-            Call::Put { .. } => Method::Put,
-            Call::Delete { .. } => Method::Delete,
-        };
+        let method = request.method();
         let (lane, k) = self.lanes.next(&mut self.network, client, node, method);
         let size = request.key.len() + value_size(&request.call);
         let operation = request.operation;
