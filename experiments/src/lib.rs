@@ -1,6 +1,7 @@
 //! Puts node, network and observer together: plan → workload → back-end → results. The only crate that sees all others.
 
 pub mod administrator;
+pub mod anomalies;
 pub mod backend;
 pub mod calibrate;
 pub mod call;

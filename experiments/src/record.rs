@@ -6,6 +6,7 @@ pub use sweep::{SweepFolder, SweepRecord};
 
 use crate::plan::{Plan, to_toml};
 use crate::prediction::{PredictionRecord, compare};
+use crate::ring::sides;
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, test_kill_process};
 use serde::de::DeserializeOwned;
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use tidemark_observer::figures::Figures;
 use tidemark_observer::history::{FILES, Tables};
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
+use tidemark_observer::oracle::Oracle;
 use tidemark_observer::plot::{self, Plot};
 use tidemark_observer::report::{Manifest, page};
 use tidemark_observer::service::Sink;
@@ -41,6 +43,9 @@ pub struct RunRecord {
     /// What becomes of the history once the figures are computed.
     #[serde(default)]
     pub history: History,
+    /// What theory expects of it.
+    #[serde(default)]
+    pub oracles: Vec<Oracle>,
     /// What the report says of the run's origin.
     #[serde(flatten)]
     pub manifest: Manifest,
@@ -64,6 +69,7 @@ impl Folder {
         name: &str,
         backend: &str,
         plan: &Plan,
+        oracles: Vec<Oracle>,
         replay: String,
     ) -> anyhow::Result<(Self, RunRecord)> {
         let started_utc = utc_now();
@@ -74,6 +80,7 @@ impl Folder {
             backend: backend.to_owned(),
             plan: plan.clone(),
             history: History::Kept,
+            oracles,
             manifest,
         };
         Ok((Self::begin(path, &record)?, record))
@@ -142,6 +149,8 @@ impl Folder {
             detail: record.plan.events,
             // All clients of a run read one clock.
             clock_error: Duration::ZERO,
+            sides: sides(&record.plan)?,
+            oracles: record.oracles.clone(),
         };
         let Observed {
             figures,

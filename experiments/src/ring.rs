@@ -1,13 +1,17 @@
-//! Lays keys out as a plan's partitioner does, and again after nodes have joined or left.
+//! Lays keys out as a plan's partitioner does, again after nodes have joined or left, and on the sides of its partitions.
 
+use crate::client::Update;
 use crate::plan::Plan;
 use crate::request::{InsertOrder, RecordNames};
 use crate::workload::{self, Intent};
 use bytes::Bytes;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use tidemark_netfuzz::Network;
 use tidemark_node::chance;
 use tidemark_node::config::{ConfigError, partitioner, partitioner_of};
 use tidemark_node::partitioner::{Change, Partitioner, Roster};
+use tidemark_observer::observe::Side;
 use tidemark_observer::ring::{Movement, NodeShares, RingFigures, Shares};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::registry::OptionError;
@@ -28,32 +32,106 @@ impl Sample {
     /// What is wrong with the workload's options.
     pub fn of(plan: &Plan, count: usize) -> Result<Self, OptionError> {
         let names = RecordNames::Ycsb(InsertOrder::Hashed, 1);
-        let mut workload = workload::build(plan)?;
-        let mut chance = chance::stream(plan.seed, "ring", NodeId::client(1));
-        let mut asked = Vec::with_capacity(count);
-        if let Some(script) = workload.script() {
-            let partitioner = partitioner(&plan.config());
-            let partitioner = partitioner.map_err(|error| OptionError::new(error.to_string()))?;
-            let keys = script.keys(&*partitioner)?;
-            asked.extend(keys.iter().cycle().take(count).cloned());
-        }
-        while let Some(intent) = workload.next(&mut chance)
-            && asked.len() < count
-        {
-            match intent {
-                Intent::Scan(keys) => asked.extend(keys),
-                Intent::Read(key)
-                | Intent::Update(key)
-                | Intent::Delete(key)
-                | Intent::ReadModifyWrite(key)
-                | Intent::Insert(key)
-                | Intent::Probe { key, .. } => asked.push(key),
+        let asked = requests(plan, count)?.into_iter();
+        Ok(Self {
+            keys: (0..count as u64).map(|number| names.key(number)).collect(),
+            asked: asked.map(|(key, _)| key).collect(),
+        })
+    }
+}
+
+/// What a request does with its key.
+#[derive(Clone, Copy)]
+enum Ask {
+    Read,
+    Write,
+    /// It reads, and if that succeeds it writes.
+    Both,
+}
+
+/// What so many requests of a plan's workload ask for.
+fn requests(plan: &Plan, count: usize) -> Result<Vec<(Bytes, Ask)>, OptionError> {
+    let mut workload = workload::build(plan)?;
+    let mut chance = chance::stream(plan.seed, "ring", NodeId::client(1));
+    let mut asked = Vec::with_capacity(count);
+    let update = match plan.client.update {
+        Update::ReadFirst => Ask::Both,
+        Update::Remembered | Update::Blind => Ask::Write,
+    };
+    if let Some(script) = workload.script() {
+        let partitioner = partitioner(&plan.config());
+        let partitioner = partitioner.map_err(|error| OptionError::new(error.to_string()))?;
+        let keys = script.keys(&*partitioner)?;
+        let keys = keys.iter().cycle().take(count).cloned();
+        asked.extend(keys.map(|key| (key, Ask::Both)));
+    }
+    while let Some(intent) = workload.next(&mut chance)
+        && asked.len() < count
+    {
+        match intent {
+            Intent::Scan(keys) => asked.extend(keys.into_iter().map(|key| (key, Ask::Read))),
+            Intent::Read(key) => asked.push((key, Ask::Read)),
+            Intent::Update(key) => asked.push((key, update)),
+            Intent::Insert(key) | Intent::Delete(key) => asked.push((key, Ask::Write)),
+            Intent::ReadModifyWrite(key) | Intent::Probe { key, .. } => {
+                asked.push((key, Ask::Both));
             }
         }
-        asked.truncate(count);
-        let keys = (0..count as u64).map(|number| names.key(number)).collect();
-        Ok(Self { keys, asked })
     }
+    asked.truncate(count);
+    Ok(asked)
+}
+
+/// The groups into which a plan's partitions split nodes. Of operations that ask a node of a group, placement lets those
+/// succeed for whose key R or W of the N replicas are in it; whoever writes only after a read needs as many for both.
+///
+/// # Errors
+/// The plan's parts do not fit together.
+pub fn sides(plan: &Plan) -> anyhow::Result<Vec<Side>> {
+    let spec = plan.spec();
+    let spans = Network::new(plan.seed, &spec)?.spans();
+    let groups = spec.fault.iter().zip(spans).filter_map(|(rule, span)| {
+        let groups = rule.options.get("groups")?.clone();
+        let groups: Vec<Vec<NodeId>> = serde_json::from_value(groups).ok()?;
+        Some((span.name, groups))
+    });
+    let groups: Vec<_> = groups.collect();
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ring = partitioner_of(&plan.config(), &Roster::of(plan.nodes()))?;
+    let option = |name| plan.replication.options.get(name).and_then(Value::as_u64);
+    let quorums = option("r").zip(option("w"));
+    let requests = requests(plan, REQUESTS)?;
+    let mut lists = BTreeMap::new();
+    let mut expected = |group: &[NodeId], (r, w): (u64, u64)| {
+        let (mut served, mut all) = (0, 0);
+        for (key, ask) in &requests {
+            let list = lists
+                .entry(key)
+                .or_insert_with(|| ring.preference(key, plan.replicas()));
+            let there = list.iter().filter(|node| group.contains(node)).count() as u64;
+            let needs: &[u64] = match ask {
+                Ask::Read => &[r],
+                Ask::Write => &[w],
+                Ask::Both => &[r, r.max(w)],
+            };
+            served += needs.iter().filter(|need| there >= **need).count();
+            all += needs.len();
+        }
+        served as f64 / all as f64
+    };
+    let mut sides = Vec::new();
+    for (fault, groups) in groups {
+        for nodes in groups {
+            sides.push(Side {
+                fault: fault.clone(),
+                expected: quorums.map(|quorums| expected(&nodes, quorums)),
+                nodes,
+            });
+        }
+    }
+    Ok(sides)
 }
 
 /// The figures of a plan's partitioner: of its nodes, of when `join` more join them, and of when the last `leave` of them
@@ -181,10 +259,31 @@ impl Count {
     }
 }
 
+/// As many requests are drawn as make the chance in drawing them small beside that in a run's own.
+const REQUESTS: usize = 100_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::load;
+
+    /// If this fails, placement gives a key to both sides or to none, though two of its three replicas are on one.
+    #[test]
+    fn two_sides_share_all_keys_if_the_quorum_is_a_majority() {
+        for seed in 1..=5 {
+            let (_, plan) = load("split", "sim", &[format!("seed={seed}")]).unwrap();
+            let sides = sides(&plan).unwrap();
+            let told: Vec<_> = sides.iter().map(|side| side.nodes.len()).collect();
+            assert_eq!(told, [2, 3]);
+            let shares = sides.iter().map(|side| side.expected.unwrap());
+            assert!((shares.sum::<f64>() - 1.0).abs() < 1e-9);
+            // The side of two nodes has two of three replicas of a key with 3/10, if nodes are as likely as each other.
+            let few = sides[0].expected.unwrap();
+            assert!((0.1..0.5).contains(&few), "{few}");
+        }
+        let (_, alone) = load("quickstart", "sim", &[]).unwrap();
+        assert_eq!(sides(&alone).unwrap(), []);
+    }
 
     fn figures(kind: &str, changes: (u16, u16)) -> RingFigures {
         let set = format!("partitioner.kind={kind}");

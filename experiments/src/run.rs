@@ -72,13 +72,17 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
         sets.extend(request.seed.map(|seed| format!("seed={seed}")));
     }
     let sweep = plan::sweep(&request.plan, backend.name, &sets)?;
-    let (name, plan) = match (&request.cell, &sweep) {
+    let (name, plan, oracles) = match (&request.cell, &sweep) {
         (None, Some(sweep)) => return run_sweep(request, sweep),
-        (None, None) => plan::load(&request.plan, backend.name, &sets)?,
+        (None, None) => {
+            let (name, plan) = plan::load(&request.plan, backend.name, &sets)?;
+            (name, plan, plan::oracles(&request.plan, &sets)?)
+        }
         (Some(cell), Some(sweep)) => {
             let cell = sweep.cell(cell)?;
             let plan = cell.seeded(request.seed.unwrap_or(sweep.plan.seed));
-            (format!("{}-{}", sweep.name, cell.slug), plan)
+            let oracles = sweep.facts().oracles_of(&cell.label);
+            (format!("{}-{}", sweep.name, cell.slug), plan, oracles)
         }
         (Some(cell), None) => bail!("{} varies nothing: it has no cell {cell:?}", request.plan),
     };
@@ -88,6 +92,7 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
         &name,
         backend.name,
         &plan,
+        oracles,
         replay(request, request.cell.as_deref(), Some(plan.seed)),
     )
     .class(Class::File)?;
@@ -165,7 +170,11 @@ fn say_sweep(
     let figures = folder.analyse(record, samples).class(Class::File)?;
     match how {
         Say::Json => print(&(serde_json::to_string_pretty(&figures)? + "\n")),
-        Say::Text => print(&summary::matrix(&figures, &record.manifest, style())),
+        Say::Text => {
+            let style = style();
+            let oracles = summary::oracles(&figures.oracles, style);
+            print(&(summary::matrix(&figures, &record.manifest, style) + &oracles))
+        }
     }
 }
 
@@ -178,7 +187,9 @@ pub(crate) fn say(folder: &Folder, record: &RunRecord, how: Say) -> anyhow::Resu
             let prediction = prediction
                 .map(|prediction| prediction.text())
                 .unwrap_or_default();
-            print(&(summary::text(&figures, &record.manifest, style()) + &prediction))
+            let style = style();
+            let oracles = summary::oracles(&figures.oracles, style);
+            print(&(summary::text(&figures, &record.manifest, style) + &oracles + &prediction))
         }
     }
 }

@@ -418,6 +418,8 @@ fn facts(plan: &Plan) -> RunFacts {
         seed: plan.seed,
         detail: plan.events,
         clock_error: Duration::ZERO,
+        sides: Vec::new(),
+        oracles: Vec::new(),
     }
 }
 

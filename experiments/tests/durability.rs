@@ -101,6 +101,8 @@ fn figures(sets: &[String]) -> Figures {
         seed: plan.seed,
         detail: plan.events,
         clock_error: Duration::ZERO,
+        sides: Vec::new(),
+        oracles: Vec::new(),
     };
     let run = Run {
         plan: plan.scaled(),

@@ -16,7 +16,12 @@ fn every_built_in_plan_resolves_and_prints_as_a_plan_that_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     for (name, question) in builtin() {
         assert!(question.ends_with('?'), "{name} asks nothing: {question:?}");
+        let is_anomaly = name.starts_with("anomalies/");
         for backend in backend::ENTRIES {
+            // An anomaly may need what only the simulator has.
+            if is_anomaly && backend.name != "sim" {
+                continue;
+            }
             let (short, plan) = load(name, backend.name, &[]).unwrap();
             assert_eq!((short.as_str(), &plan.question), (name, &question));
             for text in [
@@ -24,10 +29,11 @@ fn every_built_in_plan_resolves_and_prints_as_a_plan_that_is_the_same() {
                 explained(&plan, &toml::Table::new()).unwrap(),
             ] {
                 let again = folder.path().join(format!("{name}.toml"));
+                fs::create_dir_all(again.parent().unwrap()).unwrap();
                 fs::write(&again, &text).unwrap();
                 let (short, again) = load(again.to_str().unwrap(), backend.name, &[])
                     .unwrap_or_else(|error| panic!("{name} does not load again: {error}\n{text}"));
-                assert_eq!(short, name);
+                assert!(name.ends_with(&short), "{name} is called {short}");
                 assert_eq!(
                     value(&again),
                     value(&plan),
@@ -123,13 +129,18 @@ fn the_schema_takes_every_plan_and_refuses_what_is_wrong() {
 
 #[test]
 fn every_plan_file_is_built_in() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
-    let files = fs::read_dir(folder).unwrap();
-    // A folder holds plans that are run by their paths.
-    let files = files.map(|file| file.unwrap().path());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+    let files = [root.clone(), root.join("anomalies")].map(|folder| fs::read_dir(folder).unwrap());
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
     let mut names: Vec<_> = files
-        .filter(|path| path.is_file())
-        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .map(|path| {
+            path.strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     names.sort();
     let mut built_in: Vec<_> = builtin().map(|(name, _)| format!("{name}.toml")).collect();

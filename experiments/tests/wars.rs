@@ -25,6 +25,8 @@ fn a_million_probes_agree_with_the_wars_model() {
         seed: plan.seed,
         detail: plan.events,
         clock_error: std::time::Duration::ZERO,
+        sides: Vec::new(),
+        oracles: Vec::new(),
     };
     let run = Run {
         plan: plan.scaled(),

@@ -4,6 +4,7 @@ mod aftermath;
 
 pub use aftermath::{Convergence, Hints, IdleReads, Lag, LostWrites, RepairPath, Repairs};
 
+use crate::oracle::Checked;
 use serde::{Deserialize, Serialize};
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -34,6 +35,9 @@ pub struct Figures {
     pub seen_then_gone: Rate,
     /// Reads that returned a write that failed or may have, of those of keys with such a write.
     pub unacknowledged_seen: Rate,
+    /// Reads that returned nothing although a write was complete that no delete excuses, among those that could have been
+    /// stale.
+    pub false_not_found: Rate,
     /// How far the reads' clocks were behind.
     pub clock_distance: Measured<ClockDistance>,
     /// How long messages between nodes took: W, A, R and S.
@@ -52,6 +56,14 @@ pub struct Figures {
     pub replication_lag: Measured<Vec<Lag>>,
     /// How well crashes were detected.
     pub detection: Measured<Detection>,
+    /// How clients were served on each side of the partitions that split nodes into groups.
+    #[serde(default)]
+    pub sides: Vec<SideFigures>,
+    /// Acknowledged writes that were superseded on arrival by older ones.
+    pub never_won: Measured<Rate>,
+    /// What theory expected, beside what was measured.
+    #[serde(default)]
+    pub oracles: Vec<Checked>,
     /// What no figure above counts, and why.
     pub excluded: Vec<Excluded>,
 }
@@ -375,6 +387,9 @@ pub struct Detection {
     pub all_ms: Option<Spread>,
     /// From a crash until the first probe of the node had failed, where there are probes.
     pub first_failed_probe_ms: Option<Spread>,
+    /// The mean of the same in whole seconds, each rounded down: where probes have periods of a second, in periods.
+    #[serde(default)]
+    pub first_failed_probe_whole_s: Option<f64>,
     /// How often somebody began to believe in the measured time that a node was down which was up.
     pub false_positives: u64,
     /// The same by the minute.
@@ -385,6 +400,23 @@ pub struct Detection {
     pub false_suspicions_per_minute: Option<f64>,
     /// How often a probe failed of a node that was up.
     pub false_probes_per_minute: Option<f64>,
+}
+
+/// How those were served who asked the nodes on one side of a partition while it lasted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SideFigures {
+    /// The plan's name for the partition.
+    pub fault: String,
+    /// The side's nodes, in words.
+    pub nodes: String,
+    /// The availability that placement gives: the share of requested keys with enough replicas on this side.
+    pub expected: Option<f64>,
+    /// Ok operations among all.
+    pub available: Rate,
+    /// The same of operations that began before the node that was asked believed all nodes of other sides to be down.
+    pub undetected: Rate,
+    /// The same of those that began after that.
+    pub detected: Rate,
 }
 
 /// Something that was left out of the figures.

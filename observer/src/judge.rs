@@ -135,6 +135,19 @@ impl Judge {
         self.keys[place as usize].1.lost(&held)
     }
 
+    /// Whether a write was complete before another one of its key began.
+    #[must_use]
+    pub fn precedes(&self, first: OperationId, second: OperationId) -> bool {
+        let [first, second] = [first, second].map(|id| self.answers.get(&id));
+        let Some((first, second)) = first.zip(second) else {
+            return false;
+        };
+        let both = first.place == second.place && first.is_write && second.is_write;
+        both && self.keys[first.place as usize]
+            .1
+            .precedes(first.versions[0], second.versions[0])
+    }
+
     fn begin(&mut self, invocation: &Invocation) {
         if invocation.kind == Kind::Get || self.answers.contains_key(&invocation.id) {
             return;

@@ -11,6 +11,7 @@ pub mod judge;
 mod lookup;
 mod metric;
 pub mod observe;
+pub mod oracle;
 mod phases;
 pub mod plot;
 pub mod predict;

@@ -13,30 +13,35 @@ use crate::metric::clock_distance::ClockDistance;
 use crate::metric::convergence::Convergence;
 use crate::metric::detection::Detection;
 use crate::metric::exposure::{Exposure, Touches};
+use crate::metric::false_not_found::false_not_found;
 use crate::metric::freshness::{self, PROBABILITIES};
 use crate::metric::idle_reads::IdleReads;
 use crate::metric::lag::Lag;
 use crate::metric::latency::Latency;
 use crate::metric::legs::Legs;
 use crate::metric::lost_writes::LostWrites;
+use crate::metric::never_won::NeverWon;
 use crate::metric::read_share::ReadShare;
 use crate::metric::repair::Repair;
 use crate::metric::resurrected::resurrected;
 use crate::metric::seen_then_gone::seen_then_gone;
 use crate::metric::siblings::Siblings;
+use crate::metric::sides::Sides;
 use crate::metric::staleness::{StaleReads, StaleShares, Staleness};
 use crate::metric::unacknowledged_seen::unacknowledged_seen;
 use crate::metric::{Metric, Run, Seen};
+use crate::oracle::{self, Oracle};
 use crate::phases::{Phase, Phases};
 use crate::spread::MS;
 use crate::tally::{BLOCK, Tally, deflated};
 use std::io::Read;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event};
+use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::time::nanoseconds;
 
 /// What is to be known of a run besides its events.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFacts {
     /// The plan's name.
     pub plan: String,
@@ -48,6 +53,29 @@ pub struct RunFacts {
     pub detail: Detail,
     /// The largest difference between two clients' clocks.
     pub clock_error: Duration,
+    /// The groups into which its partitions split nodes.
+    pub sides: Vec<Side>,
+    /// What theory expects of it.
+    pub oracles: Vec<Oracle>,
+}
+
+/// A group of nodes that a partition cuts off from the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// The plan's name for the partition.
+    pub fault: String,
+    /// Who is on it.
+    pub nodes: Vec<NodeId>,
+    /// The share of requests, by their keys' placement, for which there are enough replicas on it.
+    pub expected: Option<f64>,
+}
+
+impl Side {
+    /// Those on it who hold keys.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = NodeId> {
+        let holders = self.nodes.iter().copied();
+        holders.filter(|node| node.role() == Role::Node)
+    }
 }
 
 /// What a run comes to.
@@ -107,6 +135,7 @@ pub struct Observation {
     resurrected: ReadShare,
     seen_then_gone: ReadShare,
     unacknowledged_seen: ReadShare,
+    false_not_found: ReadShare,
     freshness: freshness::Freshness,
     arrivals: Arrivals,
     latency: Latency,
@@ -114,11 +143,13 @@ pub struct Observation {
     clock_distance: ClockDistance,
     exposure: Exposure,
     lost_writes: LostWrites,
+    never_won: NeverWon,
     convergence: Convergence,
     repair: Repair,
     idle_reads: IdleReads,
     lag: Lag,
     detection: Detection,
+    sides: Sides,
     events: u64,
     operations: u64,
     /// Operations of the load that began before the measured time.
@@ -131,6 +162,7 @@ impl Observation {
     #[must_use]
     pub fn new(facts: RunFacts) -> Self {
         Self {
+            sides: Sides::new(&facts.sides),
             facts,
             phases: Phases::default(),
             judge: Judge::default(),
@@ -140,6 +172,7 @@ impl Observation {
             resurrected: resurrected(),
             seen_then_gone: seen_then_gone(),
             unacknowledged_seen: unacknowledged_seen(),
+            false_not_found: false_not_found(),
             freshness: freshness::Freshness::default(),
             arrivals: Arrivals::default(),
             latency: Latency::default(),
@@ -147,6 +180,7 @@ impl Observation {
             clock_distance: ClockDistance::default(),
             exposure: Exposure::default(),
             lost_writes: LostWrites::default(),
+            never_won: NeverWon::default(),
             convergence: Convergence::default(),
             repair: Repair::default(),
             idle_reads: IdleReads::default(),
@@ -182,6 +216,7 @@ impl Observation {
         self.resurrected.observe(&seen);
         self.seen_then_gone.observe(&seen);
         self.unacknowledged_seen.observe(&seen);
+        self.false_not_found.observe(&seen);
         self.freshness.observe(&seen);
         self.arrivals.observe(&seen);
         self.latency.observe(&seen);
@@ -189,11 +224,13 @@ impl Observation {
         self.clock_distance.observe(&seen);
         self.exposure.observe(&seen);
         self.lost_writes.observe(&seen);
+        self.never_won.observe(&seen);
         self.convergence.observe(&seen);
         self.repair.observe(&seen);
         self.idle_reads.observe(&seen);
         self.lag.observe(&seen);
         self.detection.observe(&seen);
+        self.sides.observe(&seen);
     }
 
     /// What it has come to so far.
@@ -222,7 +259,7 @@ impl Observation {
         };
         let parts = phases.iter().zip(&served.phases).zip(&stale.phases);
         let parts = parts.zip(&siblings.several.parts).zip(&exposed.phases);
-        let figures = Figures {
+        let mut figures = Figures {
             run: self.run_figures(&whole),
             faults: exposed.faults,
             whole: phase(
@@ -245,9 +282,13 @@ impl Observation {
             resurrected: self.resurrected.report(&run),
             seen_then_gone: self.seen_then_gone.report(&run),
             unacknowledged_seen: self.unacknowledged_seen.report(&run),
+            false_not_found: self.false_not_found.report(&run),
             clock_distance: self.clock_distance.report(&run),
             legs: self.legs.report(&run),
             lost_writes: self.lost_writes.report(&run),
+            never_won: self.never_won.report(&run),
+            sides: self.sides.report(&run),
+            oracles: Vec::new(),
             convergence,
             repairs: self.repair.report(&run),
             repairs_at_idle: self.repair.at_idle(&run, equal_after),
@@ -267,6 +308,7 @@ impl Observation {
                 ("writes whose end nobody saw", self.judge.unfinished()),
             ]),
         };
+        figures.oracles = oracle::check_run(&self.facts.oracles, &figures);
         let mut histograms = self.latency.hgrm();
         let mut distributions = self.latency.distributions();
         distributions.push(("t_staleness".to_owned(), self.staleness.t()));

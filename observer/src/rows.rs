@@ -21,6 +21,7 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
     rows.rate("resurrected", &figures.resurrected);
     rows.rate("seen_then_gone", &figures.seen_then_gone);
     rows.rate("unacknowledged_seen", &figures.unacknowledged_seen);
+    rows.rate("false_not_found", &figures.false_not_found);
     let distance = figures.clock_distance.known();
     rows.spread("clock_distance_l1", "", distance.map(|clock| &clock.l1));
     rows.spread(
@@ -46,6 +47,10 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
             rows.value("overwritten_unseen", None, 0);
         }
     }
+    match &figures.never_won {
+        Measured::Known(rate) => rows.rate("never_won", rate),
+        Measured::Missing(_) => rows.value("never_won", None, 0),
+    }
     let convergence = figures.convergence.known();
     let keys = convergence.map_or(0, |convergence| convergence.keys);
     let after = convergence.and_then(|convergence| convergence.after_heal_s);
@@ -54,6 +59,9 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
     rows.value("keys_diverged_at_heal", diverged, keys);
     let diverged = convergence.map(|convergence| convergence.diverged_at_end as f64);
     rows.value("keys_diverged_at_end", diverged, keys);
+    let after = convergence.and_then(|convergence| convergence.after_partition_s);
+    rows.value("converged_after_partition_s", after, keys);
+    rows.sides(figures);
     rows.repairs(figures);
     rows.detection(figures);
     rows.rows
@@ -172,6 +180,30 @@ impl Rows {
         }
     }
 
+    /// Only where a partition has sides, and clients after it.
+    fn sides(&mut self, figures: &Figures) {
+        if figures.sides.is_empty() {
+            return;
+        }
+        if let Some(last) = figures.phases.last().filter(|phase| !phase.fault) {
+            self.rate("siblings_after", &last.siblings);
+        }
+        for (number, side) in (1..).zip(&figures.sides) {
+            self.rate(&format!("side_{number}_available"), &side.available);
+            self.rate(
+                &format!("side_{number}_undetected_available"),
+                &side.undetected,
+            );
+            self.rate(&format!("side_{number}_detected_available"), &side.detected);
+            self.value(&format!("side_{number}_expected"), side.expected, 0);
+            for (name, rate) in [("", &side.available), ("_undetected", &side.undetected)] {
+                let excess = rate.share.zip(side.expected);
+                let excess = excess.map(|(share, expected)| share - expected);
+                self.value(&format!("side_{number}{name}_excess"), excess, rate.of);
+            }
+        }
+    }
+
     /// Only where somebody watches for crashes.
     fn detection(&mut self, figures: &Figures) {
         let Some(detection) = figures.detection.known() else {
@@ -197,6 +229,8 @@ impl Rows {
             let name = format!("{metric}_per_minute");
             self.value(&name, value, detection.false_positives);
         }
+        let periods = detection.first_failed_probe_whole_s;
+        self.value("time_to_failed_probe_whole_s", periods, detection.crashes);
     }
 
     fn rate(&mut self, metric: &str, rate: &Rate) {

@@ -2,8 +2,10 @@
 //! mean, in a sentence each.
 
 mod matrix;
+mod oracles;
 
 pub use matrix::matrix;
+pub use oracles::oracles;
 
 use crate::figures::{Figures, LatencyRow, Measured, PhaseFigures, WHOLE};
 use crate::report::Manifest;

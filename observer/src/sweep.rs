@@ -9,16 +9,17 @@ mod sample;
 pub mod words;
 
 pub(crate) use sample::metric;
-pub use sample::{METRICS, Metric, OverSeeds, Said, Sample, Unit};
+pub use sample::{METRICS, Metric, OverSeeds, Said, Sample, Shown, Unit};
 
 use crate::jackknife::Replicates;
+use crate::oracle::{self, Checked, Oracle};
 use crate::spread::MS;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a sweep is, before it has run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepFacts {
     /// The plan's name.
     pub plan: String,
@@ -32,6 +33,9 @@ pub struct SweepFacts {
     pub seeds: Vec<u64>,
     /// Every combination of cases; the last axis changes fastest.
     pub cells: Vec<Cell>,
+    /// What theory expects of them.
+    #[serde(default)]
+    pub oracles: Vec<Oracle>,
 }
 
 /// Something that varies.
@@ -69,6 +73,9 @@ pub struct SweepFigures {
     pub figures: Vec<Vec<Estimate>>,
     /// How the cases of an axis differ from its first.
     pub differences: Vec<Difference>,
+    /// What theory expected, beside what was measured.
+    #[serde(rename = "checked", default)]
+    pub oracles: Vec<Checked>,
 }
 
 /// A figure over seeds, with its 95 % interval.
@@ -105,6 +112,19 @@ pub struct Difference {
     pub ratio: Option<Estimate>,
 }
 
+impl SweepFacts {
+    /// What is expected of a cell, when that runs by itself.
+    #[must_use]
+    pub fn oracles_of(&self, label: &str) -> Vec<Oracle> {
+        let is_of = |oracle: &&Oracle| oracle.cell.as_ref().is_none_or(|of| of == label);
+        let alone = |oracle: &Oracle| Oracle {
+            cell: None,
+            ..oracle.clone()
+        };
+        self.oracles.iter().filter(is_of).map(alone).collect()
+    }
+}
+
 impl SweepFigures {
     /// Computes every figure from the runs of the cells.
     #[must_use]
@@ -115,12 +135,15 @@ impl SweepFigures {
                 .map(|metric| estimate(metric, cell))
                 .collect()
         });
-        Self {
+        let mut all = Self {
             runs: samples.iter().map(|cell| cell.len() as u64).collect(),
             figures: figures.collect(),
             differences: differences(&facts, samples),
+            oracles: Vec::new(),
             facts,
-        }
+        };
+        all.oracles = oracle::check(&all);
+        all
     }
 
     /// Whether any cell has such a figure.
@@ -142,6 +165,14 @@ impl SweepFigures {
         ends.0 * LOADS_APART < ends.1
     }
 
+    /// Whether any cell has such a figure, and people are to see it.
+    #[must_use]
+    pub fn shows(&self, metric: &Metric) -> bool {
+        let is_told = |oracle: &Oracle| oracle.metric == metric.name;
+        let is_asked_for = metric.shown == Shown::Always || self.facts.oracles.iter().any(is_told);
+        is_asked_for && self.has(metric.name)
+    }
+
     /// A figure of a cell.
     #[must_use]
     pub fn figure(&self, cell: usize, metric: &str) -> Option<&Estimate> {
@@ -159,12 +190,9 @@ fn estimate(metric: &Metric, cell: &BTreeMap<u64, Sample>) -> Estimate {
     let [group] = groups(metric, [&[cell]]);
     let found = replicates(metric, &group);
     let mut estimate = told(metric, found.as_ref(), &group);
-    let most = match metric.unit {
-        Unit::Share => 1.0,
-        Unit::Milliseconds | Unit::PerMinute | Unit::PerSecond => f64::INFINITY,
-    };
+    let (least, most) = metric.unit.bounds();
     for end in [&mut estimate.low, &mut estimate.high] {
-        *end = end.map(|end| end.clamp(0.0, most));
+        *end = end.map(|end| end.clamp(least, most));
     }
     estimate
 }
@@ -389,6 +417,7 @@ pub(crate) mod made {
             cells: [(0, 0), (0, 1), (1, 0), (1, 1)].map(cell).to_vec(),
             axes,
             seeds: vec![1, 2, 3],
+            oracles: Vec::new(),
         }
     }
 

@@ -6,9 +6,11 @@ use script::Script;
 use std::time::Duration;
 use tidemark_observer::figures::{Figures, Hints, Measured, Rate, Spread};
 use tidemark_observer::history::Tables;
-use tidemark_observer::observe::{Observed, RunFacts, observe, observe_files};
+use tidemark_observer::observe::{Observed, RunFacts, Side, observe, observe_files};
+use tidemark_observer::oracle::{Oracle, Verdict};
 use tidemark_observer::rows::rows;
 use tidemark_proto::event::{Detail, Event, Kind, Milestone, Outcome};
+use tidemark_proto::id::NodeId;
 
 fn facts(detail: Detail) -> RunFacts {
     RunFacts {
@@ -17,6 +19,8 @@ fn facts(detail: Detail) -> RunFacts {
         seed: 7,
         detail,
         clock_error: Duration::ZERO,
+        sides: Vec::new(),
+        oracles: Vec::new(),
     }
 }
 
@@ -682,6 +686,7 @@ fn crashes_are_detected_by_those_who_watched_and_had_not_believed_it_before() {
     assert_eq!(at(&found.each_ms), Some((1, 3_000.0)));
     assert_eq!(at(&found.all_ms), None);
     assert_eq!(at(&found.first_failed_probe_ms), Some((1, 1_200.0)));
+    assert_eq!(found.first_failed_probe_whole_s, Some(1.0));
     assert_eq!(found.false_positives, 2);
     assert_eq!(found.false_positives_per_minute, Some(2.0));
     assert_eq!(at(&found.false_positive_ms), Some((2, 400.0)));
@@ -785,4 +790,167 @@ fn repairs_count_only_for_reads_after_which_none_should_be_left() {
         without.idle_reads.missing(),
         Some("it needs events = \"all\" or more detail")
     );
+}
+
+/// If this fails, a write counts as one that never won although it did, lost to a later one, or may not have arrived.
+#[test]
+fn a_write_never_won_if_replicas_answered_for_it_and_an_older_one_stayed() {
+    let never_won = |more: &str| {
+        let figures = figures(&format!(
+            "started 0
+             c1.1 put x 0..10 on n1 n2
+             stored 5 n1 x c1.1 Put 1 c1.1
+             stored 6 n2 x c1.1 Store 1 c1.1
+             {more}
+             ended 900"
+        ));
+        share(figures.never_won.known().expect("arrivals were kept"))
+    };
+    assert_eq!(never_won(""), (0, 1));
+    assert_eq!(never_won("c2.1 put x 20..30 on n1 n2"), (1, 2));
+    // One that a replica held in time, or that reached one later, won there.
+    let won = "c2.1 put x 20..30 on n1 n2\nstored 25 n2 x c2.1 Store 2 c2.1";
+    assert_eq!(never_won(won), (0, 2));
+    let late = "c2.1 put x 20..30 on n1 n2\nstored 400 n2 x c2.1 Repair 2 c2.1";
+    assert_eq!(never_won(late), (0, 2));
+    // What overlapped the write that stayed may as well come first.
+    assert_eq!(never_won("c2.1 put x 9..30 on n1 n2"), (0, 2));
+    // Nobody answered for it; nobody acknowledged it; who answered held nothing.
+    assert_eq!(never_won("c2.1 put x 20..30"), (0, 2));
+    assert_eq!(never_won("c2.1 put x 20..30? on n1"), (0, 1));
+    assert_eq!(never_won("c2.1 put x 20..30 on n3"), (0, 2));
+    assert_eq!(never_won("c2.1 put x 20..30 on n1 as preload"), (0, 1));
+}
+
+/// A partition from 100 to 300 ms, with n1 on one side, and n2 and n3 on the other.
+const SPLIT: &str = "
+    placed x n1 n2 n3
+    placed y n1 n2 n3
+    started 0
+    fault split partition 100..300
+    c1.1 get x 90..120 at n1
+    c1.2 get x 110..120! at n1
+    c1.3 get x 200..220 at n1
+    did 130 n1 believes-down n2 0
+    c1.4 get x 140..150! at n1
+    did 150 n1 believes-down n3 0
+    c1.5 get x 155..160 at n1
+    did 190 n1 believes-up n3 0
+    c1.6 get x 195..199! at n1
+    did 197 n1 believes-down n3 0
+    c2.1 get x 110..120 at n2
+    c2.2 get x 120..130 at n3
+    c2.3 get x 290..400! at n3
+    c2.4 get x 300..310 at n3
+    stored 120 n1 x c3.1 Put 1 c3.1
+    stored 121 n1 y c3.2 Put 2 c3.2
+    stored 350 n2 x c3.1 Store 1 c3.1
+    stored 351 n3 x c3.1 Store 1 c3.1";
+
+fn split(more: &str) -> Figures {
+    let side = |nodes: &[u16], expected| Side {
+        fault: "split".to_owned(),
+        nodes: nodes.iter().map(|node| NodeId::node(*node)).collect(),
+        expected,
+    };
+    let facts = RunFacts {
+        sides: vec![side(&[1], Some(0.25)), side(&[2, 3], None)],
+        ..facts(Detail::All)
+    };
+    let script = format!("{SPLIT}\n{more}\nhealed 1000\nended 2000");
+    observe(&facts, Script::parse(&script).events).figures
+}
+
+/// If this fails, an operation counts on the other side, outside the partition, or in the wrong state of belief.
+#[test]
+fn operations_count_on_the_side_that_they_asked_and_by_what_it_believed_then() {
+    let figures = split("");
+    let [few, many] = &figures.sides[..] else {
+        panic!("two sides: {:?}", figures.sides);
+    };
+    assert_eq!((few.nodes.as_str(), many.nodes.as_str()), ("n1", "n2, n3"));
+    // c1.4 began when n1 knew of one of the two, c1.6 when n3 passed for up again.
+    assert_eq!(share(&few.undetected), (0, 3));
+    assert_eq!(share(&few.detected), (2, 2));
+    assert_eq!(share(&few.available), (2, 5));
+    assert_eq!(share(&many.undetected), (2, 3));
+    assert_eq!(share(&many.detected), (0, 0));
+    let rows = rows(&figures);
+    let value = |name: &str| {
+        rows.iter()
+            .find(|row| row.metric == name)
+            .map(|row| row.value)
+    };
+    let excess = value("side_1_excess").flatten().expect("it is known");
+    assert!((excess - 0.15).abs() < 1e-9, "{excess}");
+    assert_eq!(value("side_2_excess"), Some(None));
+    assert_eq!(value("side_2_available"), Some(Some(2.0 / 3.0)));
+}
+
+/// If this fails, the time until a partition is mended is that of other keys, or of a key that differs again.
+#[test]
+fn a_partition_is_mended_when_each_key_that_differed_at_its_end_was_equal_once() {
+    let after = |more: &str| {
+        split(more)
+            .convergence
+            .known()
+            .map(|known| known.after_partition_s)
+    };
+    assert_eq!(after(""), Some(None));
+    let mended = "stored 360 n2 y c3.2 Repair 2 c3.2\nstored 420 n3 y c3.2 Repair 2 c3.2";
+    let check = |more: &str| {
+        let found = after(more).flatten().expect("it was mended");
+        assert!((found - 0.12).abs() < 1e-9, "{found}");
+    };
+    check(mended);
+    check(&format!("{mended}\nstored 500 n1 y c3.3 Put 3 c3.3"));
+}
+
+/// If this fails, an oracle of one run meets another figure, or the interval of a share is not used.
+#[test]
+fn oracles_of_a_run_meet_the_figures_of_all_of_it() {
+    let oracle = |metric: &str, value| Oracle {
+        cell: None,
+        metric: metric.to_owned(),
+        value: Some(value),
+        at_least: None,
+        at_most: None,
+        formula: None,
+        ablated: false,
+    };
+    let facts = RunFacts {
+        oracles: vec![
+            oracle("stale", 0.3),
+            oracle("stale", 1.0),
+            oracle("keys_diverged_at_end", 0.0),
+            oracle("nothing", 0.0),
+        ],
+        ..facts(Detail::All)
+    };
+    let figures = observe(&facts, Script::parse(CUT).events).figures;
+    let verdicts: Vec<_> = figures.oracles.iter().map(|one| one.verdict).collect();
+    // One of four reads was stale. One run has no interval of a count.
+    use Verdict::{Fails, Holds, Unknown};
+    assert_eq!(verdicts, [Holds, Fails, Holds, Unknown]);
+    assert_eq!(figures.oracles[0].measured.value, Some(0.25));
+}
+
+/// If this fails, a stale value passes for a key that is not there, or one that was deleted for one that is.
+#[test]
+fn a_key_is_wrongly_not_found_where_nothing_deleted_what_was_complete() {
+    let figures = figures(
+        "started 0
+         c1.1 get x 0..1                       # nothing was written: no opportunity
+         c1.2 put x 10..20
+         c2.1 get x 15..30                     # beside the write: no opportunity either
+         c2.2 get x 40..41
+         c2.3 get x 50..51 -> c1.2
+         c1.3 put x 60..70 from c1.2
+         c2.4 get x 80..81 -> c1.2             # stale, but found
+         c1.4 delete x 90..95 from c1.3
+         c2.5 get x 100..101
+         ended 200",
+    );
+    assert_eq!(share(&figures.false_not_found), (1, 4));
+    assert_eq!(share(&figures.whole.stale), (2, 4));
 }

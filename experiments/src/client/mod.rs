@@ -8,7 +8,7 @@ mod route;
 mod script;
 mod value;
 
-pub use options::{ClientOptions, MoveAfter};
+pub use options::{ClientOptions, MoveAfter, Update};
 pub use route::Route;
 
 use crate::plan::Plan;
@@ -16,7 +16,7 @@ use crate::workload::{self, Deed, Intent, Workload};
 use arrivals::ArrivalTimes;
 use bytes::Bytes;
 use flight::{Beginning, Flight, Seen, Then, never_written};
-use options::{Reconcile, Update};
+use options::Reconcile;
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use route::Router;

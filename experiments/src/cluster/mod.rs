@@ -53,7 +53,7 @@ pub fn up(request: &UpRequest) -> anyhow::Result<()> {
     let runtime = runtime()?;
     let mut desk = Desk::open(request.port.unwrap_or(0), runtime.handle())?;
     let replay = replay(request, plan.seed);
-    let (folder, record) = Folder::create(&request.out, &name, "real", &plan, replay)?;
+    let (folder, record) = Folder::create(&request.out, &name, "real", &plan, Vec::new(), replay)?;
     let run = Run {
         plan: plan.clone().scaled(),
         progress,

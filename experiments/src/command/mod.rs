@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod anomalies;
 mod calibrate;
 mod cluster;
 mod completions;
@@ -31,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Carry out a plan, all its cells if it varies something, and report what clients saw.
     Run(run::Arguments),
+    /// Carry out every anomaly's plan in the simulator, and print what theory expects beside what was measured.
+    Anomalies(anomalies::Arguments),
     /// Compute the figures of a run or a sweep again, from the files in its folder.
     Observe(observe::Arguments),
     /// Print how long real nodes were busy with a message, as the simulator takes it.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
     }
     end(match Arguments::parse().command {
         Command::Run(arguments) => run::execute(arguments),
+        Command::Anomalies(arguments) => anomalies::execute(&arguments),
         Command::Observe(arguments) => observe::execute(&arguments),
         Command::Calibrate(arguments) => calibrate::execute(&arguments),
         Command::Cluster(command) => cluster::execute(command),

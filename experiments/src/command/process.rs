@@ -134,7 +134,7 @@ pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
     let (name, plan) = observer.deployed.load()?;
     serve(async {
         let (listener, address) = bind(observer.deployed.listen).await?;
-        let (folder, _) = Folder::create(&observer.out, &name, "real", &plan, replay)?;
+        let (folder, _) = Folder::create(&observer.out, &name, "real", &plan, Vec::new(), replay)?;
         let clock = Clock::since(EPOCH_NS);
         let reporter = Reporter::connect(address, "runner");
         let milestone = |milestone| Event::Milestone {

@@ -24,6 +24,51 @@ const BUILTIN: &[(&str, &str)] = &[
     ("kill", include_str!("../../plans/kill.toml")),
     ("overload", include_str!("../../plans/overload.toml")),
     ("elastic", include_str!("../../plans/elastic.toml")),
+    ("split", include_str!("../../plans/split.toml")),
+    (
+        "split-sloppy",
+        include_str!("../../plans/split-sloppy.toml"),
+    ),
+    (
+        "anomalies/tombstone-resurrection",
+        include_str!("../../plans/anomalies/tombstone-resurrection.toml"),
+    ),
+    (
+        "anomalies/reused-history",
+        include_str!("../../plans/anomalies/reused-history.toml"),
+    ),
+    (
+        "anomalies/sibling-explosion",
+        include_str!("../../plans/anomalies/sibling-explosion.toml"),
+    ),
+    (
+        "anomalies/clock-pruning",
+        include_str!("../../plans/anomalies/clock-pruning.toml"),
+    ),
+    (
+        "anomalies/clock-skew",
+        include_str!("../../plans/anomalies/clock-skew.toml"),
+    ),
+    (
+        "anomalies/hint-overflow",
+        include_str!("../../plans/anomalies/hint-overflow.toml"),
+    ),
+    (
+        "anomalies/merkle-over-streaming",
+        include_str!("../../plans/anomalies/merkle-over-streaming.toml"),
+    ),
+    (
+        "anomalies/failed-write",
+        include_str!("../../plans/anomalies/failed-write.toml"),
+    ),
+    (
+        "anomalies/false-not-found",
+        include_str!("../../plans/anomalies/false-not-found.toml"),
+    ),
+    (
+        "anomalies/slow-not-dead",
+        include_str!("../../plans/anomalies/slow-not-dead.toml"),
+    ),
 ];
 
 /// The names of the built-in plans with their questions.
@@ -122,14 +167,14 @@ pub fn backend(plan: &str, sets: &[String]) -> anyhow::Result<Option<&'static st
     Ok(found)
 }
 
-/// What a plan says of how it is carried out, as a table with no more than `backend` and `vary`.
+/// What a plan says of how it is carried out, as a table with no more than `backend`, `vary` and `oracle`.
 pub fn aside(plan: &str, sets: &[String]) -> anyhow::Result<Table> {
     let mut table = draft(plan, sets)?.table;
     table.retain(|key, _| ASIDE.contains(&key));
     Ok(table)
 }
 
-/// A plan with what it says of how it is carried out: `backend` and `vary`.
+/// A plan with what it says of how it is carried out and of what is expected: `backend`, `vary` and `oracle`.
 pub(super) fn draft(plan: &str, sets: &[String]) -> anyhow::Result<Layers> {
     let (_, mut layers) = open(plan)?;
     change(&mut layers, sets)?;
@@ -305,7 +350,7 @@ fn names() -> Vec<&'static str> {
 
 const DEPTH: usize = 8;
 /// What is no part of the plan that a run carries out.
-pub(super) const ASIDE: [&str; 2] = ["backend", "vary"];
+pub(super) const ASIDE: [&str; 3] = ["backend", "vary", "oracle"];
 /// What a plan that does not care for a seam gets.
 pub(super) const DEFAULT_KINDS: [(&str, &str); 5] = [
     ("partitioner", "token-ring"),

@@ -7,6 +7,7 @@ mod layers;
 mod load;
 pub mod machine;
 pub mod members;
+mod oracle;
 pub mod path;
 pub mod schema;
 mod shape;
@@ -16,6 +17,7 @@ mod vary;
 
 pub use error::PlanErrors;
 pub use load::{NoPlan, aside, backend, builtin, load};
+pub use oracle::oracles;
 pub use text::to_toml;
 pub use vary::{Cell, Sweep, sweep};
 

@@ -5,6 +5,7 @@ use super::Plan;
 use super::load::DEFAULT_KINDS;
 use super::machine::MachineFault;
 use super::members::MemberChange;
+use super::oracle;
 use crate::backend::{self as backends, Build};
 use crate::workload;
 use schemars::generate::SchemaSettings;
@@ -62,6 +63,7 @@ pub fn file() -> Value {
     keys.insert("backend".to_owned(), backend());
     keys.insert("on".to_owned(), on());
     keys.insert("vary".to_owned(), vary());
+    keys.insert(oracle::ORACLE.to_owned(), oracle::schema());
     schema
 }
 

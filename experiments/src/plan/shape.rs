@@ -388,4 +388,4 @@ fn did_you_mean<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> S
 
 const EXTENDS: &str = "extends";
 /// The keys of a plan file that are no part of the plan which it comes to.
-const FILE_KEYS: [&str; 4] = [EXTENDS, "backend", "on", "vary"];
+const FILE_KEYS: [&str; 5] = [EXTENDS, "backend", "on", "vary", "oracle"];

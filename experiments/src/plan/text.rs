@@ -30,9 +30,11 @@ pub fn explained(plan: &Plan, aside: &Table) -> anyhow::Result<String> {
         );
     }
     text += &plan;
-    if let Some(vary) = aside.get("vary") {
-        let vary = Table::from_iter([("vary".to_owned(), vary.clone())]);
-        write!(text, "\n{VARIED}\n{}", toml::to_string_pretty(&vary)?)?;
+    for (key, about) in [("vary", VARIED), ("oracle", EXPECTED)] {
+        if let Some(value) = aside.get(key) {
+            let table = Table::from_iter([(key.to_owned(), value.clone())]);
+            write!(text, "\n{about}\n{}", toml::to_string_pretty(&table)?)?;
+        }
     }
     Ok(text)
 }
@@ -220,6 +222,7 @@ fn inline(value: &Value) -> String {
 
 const CARRIED_OUT: &str = "What carries the plan out";
 const VARIED: &str = "# What varies: every combination of cases, with each seed";
+const EXPECTED: &str = "# What theory expects, so that the run can refute it";
 /// Where comments begin.
 const COLUMN: usize = 33;
 const STARTED_FROM: &str = "quickstart";

@@ -3,11 +3,13 @@
 
 use super::error::PlanError;
 use super::load::{ASIDE, draft, load_with};
+use super::oracle::{self, ORACLE};
 use super::path::Path;
 use super::{Plan, PlanErrors, load, to_toml};
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tidemark_observer::oracle::Oracle;
 use tidemark_observer::sweep::{self as observed, SweepFacts};
 use toml::{Table, Value as Toml};
 
@@ -26,8 +28,10 @@ pub struct Sweep {
     pub seeds: Vec<u64>,
     /// Every combination of cases; the last axis changes fastest.
     pub cells: Vec<Cell>,
-    /// As the plan has it.
-    vary: Table,
+    /// What theory expects of its figures.
+    pub oracles: Vec<Oracle>,
+    /// What varies and what is expected, as the plan has it.
+    aside: Table,
 }
 
 /// One combination of cases.
@@ -59,14 +63,14 @@ impl Sweep {
             axes: self.axes.clone(),
             seeds: self.seeds.clone(),
             cells: cells.collect(),
+            oracles: self.oracles.clone(),
         }
     }
 
-    /// The plan as TOML text, every default written out, with what it varies.
+    /// The plan as TOML text, every default written out, with what it varies and what is expected.
     pub fn to_toml(&self) -> anyhow::Result<String> {
-        let vary = Table::from_iter([("vary".to_owned(), Toml::Table(self.vary.clone()))]);
-        let (plan, vary) = (to_toml(&self.plan)?, toml::to_string_pretty(&vary)?);
-        Ok(format!("backend = {:?}\n{plan}\n{vary}", self.backend))
+        let (plan, aside) = (to_toml(&self.plan)?, toml::to_string_pretty(&self.aside)?);
+        Ok(format!("backend = {:?}\n{plan}\n{aside}", self.backend))
     }
 
     /// The cell of that name, or of that name in a path.
@@ -98,6 +102,7 @@ impl Cell {
 pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Option<Sweep>> {
     let draft = draft(plan, sets)?;
     let Some(vary) = draft.table.get(VARY) else {
+        oracle::read(&draft, &[]).map_err(|errors| draft.locate(errors))?;
         return Ok(None);
     };
     // Without its cells the plan must hold too: it says what they have in common.
@@ -111,6 +116,10 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
     if let Some(error) = alike(&cells)? {
         return Err(draft.locate(vec![error]).into());
     }
+    let labels: Vec<_> = cells.iter().map(|cell| cell.label.as_str()).collect();
+    let oracles = oracle::read(&draft, &labels).map_err(|errors| draft.locate(errors))?;
+    let mut aside = draft.table.clone();
+    aside.retain(|key, _| [VARY, ORACLE].contains(&key));
     let names = axes.into_iter().map(|axis| observed::Axis {
         name: axis.name,
         cases: axis.cases.into_iter().map(|case| case.label).collect(),
@@ -122,7 +131,8 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
         axes: names.collect(),
         seeds,
         cells,
-        vary: vary.as_table().cloned().unwrap_or_default(),
+        oracles,
+        aside,
     }))
 }
 

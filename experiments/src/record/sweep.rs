@@ -79,6 +79,7 @@ impl SweepFolder {
             name: format!("{} · {}", record.sweep.plan, cell.label),
             backend: record.sweep.backend.clone(),
             history: record.history,
+            oracles: record.sweep.oracles_of(&cell.label),
             manifest: manifest(&path, utc_now(), super::to_toml(&plan)?, replay),
             plan,
         };
@@ -129,6 +130,7 @@ impl SweepFolder {
         folder.write_csv("cells.csv", rows::runs(&record.sweep, samples))?;
         folder.write_csv("summary.csv", rows::cells(&figures))?;
         folder.write_csv("differences.csv", rows::differences(&figures))?;
+        folder.write_csv("oracles.csv", rows::oracles(&figures.oracles))?;
         folder.write_json("metrics.json", &figures)?;
         folder.write_plots(&render_sweep(&figures))?;
         folder.write("report.html", sweep_page(&figures, &record.manifest))?;

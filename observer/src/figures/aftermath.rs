@@ -25,6 +25,10 @@ pub struct Convergence {
     pub diverged_at_end: u64,
     /// Seconds from healing until the last key's replicas were equal; none if they never were.
     pub after_heal_s: Option<f64>,
+    /// Seconds from the end of the last partition until the replicas of each key that differed then had been equal once;
+    /// none if there was no partition, or they never were.
+    #[serde(default)]
+    pub after_partition_s: Option<f64>,
 }
 
 /// What repair has done.

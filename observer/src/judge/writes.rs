@@ -219,6 +219,12 @@ impl Writes {
         }))
     }
 
+    /// Whether one was complete before another began.
+    pub(super) fn precedes(&self, first: u32, second: u32) -> bool {
+        let [first, second] = [first, second].map(|index| &self.writes[index as usize]);
+        precedes(first.finish(), (second.begun, second.id))
+    }
+
     /// The finishes of what a read may be held to have returned, in the single-value view.
     fn single_value_answer(&self, returned: &[u32]) -> Vec<(Duration, OperationId)> {
         let finish = |index: u32| self.writes[index as usize].finish();

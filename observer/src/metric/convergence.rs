@@ -1,5 +1,7 @@
 //! Convergence: how long after everything healed the replicas of all keys were equal, to stay so.
 //!
+//! Of a partition that ends while clients go on: how long until each key whose replicas differed then had been equal once.
+//!
 //! A key's replicas are its preference list. They are equal when they hold the same of it, clocks included, or all nothing.
 //! A node that is started again holds what it then says: a power loss may have taken the rest.
 
@@ -7,7 +9,7 @@ use super::{Metric, Run, Seen};
 use crate::figures::{Convergence as Figures, Measured};
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
@@ -20,6 +22,18 @@ pub(crate) struct Convergence {
     diverged_at_heal: u64,
     /// When the last difference vanished.
     equal_since: Duration,
+    /// When partitions end that are in force.
+    ends: BTreeSet<Duration>,
+    parted: Option<Parted>,
+}
+
+/// What the last partition left behind.
+struct Parted {
+    ended: Duration,
+    /// The keys that have differed ever since.
+    keys: BTreeSet<Bytes>,
+    /// When the last key left them.
+    equal: Duration,
 }
 
 #[derive(Default)]
@@ -34,7 +48,11 @@ impl Metric for Convergence {
 
     fn observe(&mut self, seen: &Seen<'_>) {
         let before = self.diverged;
+        self.end_partitions(seen.event.at());
         match seen.event {
+            Event::Fault(span) if span.kind == "partition" => {
+                self.ends.insert(span.until);
+            }
             Event::Placed { key, nodes } => {
                 let key = self.keys.entry(key.clone()).or_default();
                 key.replicas = SmallVec::from_slice(nodes);
@@ -47,6 +65,11 @@ impl Metric for Convergence {
                     key.digests.push((stored.node, stored.digest));
                 }
                 key.compare(&mut self.diverged);
+                if let Some(parted) = self.parted.as_mut().filter(|_| !key.differs)
+                    && parted.keys.remove(&stored.key)
+                {
+                    parted.equal = stored.at;
+                }
             }
             Event::Machine {
                 node,
@@ -88,9 +111,27 @@ impl Metric for Convergence {
             keys,
             diverged_at_heal: self.diverged_at_heal,
             diverged_at_end: self.diverged,
+            after_partition_s: (self.parted.as_ref())
+                .filter(|parted| parted.keys.is_empty())
+                .map(|parted| (parted.equal - parted.ended).as_secs_f64()),
             after_heal_s: (self.diverged == 0)
                 .then(|| self.equal_since.saturating_sub(healed).as_secs_f64()),
         })
+    }
+}
+
+impl Convergence {
+    /// Notes what differs where a partition has ended by now.
+    fn end_partitions(&mut self, now: Duration) {
+        while let Some(ended) = self.ends.first().copied().filter(|end| *end <= now) {
+            self.ends.pop_first();
+            let differing = self.keys.iter().filter(|(_, key)| key.differs);
+            self.parted = Some(Parted {
+                ended,
+                keys: differing.map(|(name, _)| name.clone()).collect(),
+                equal: ended,
+            });
+        }
     }
 }
 

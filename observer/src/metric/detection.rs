@@ -27,6 +27,8 @@ pub(crate) struct Detection {
     each: Distribution,
     all: Distribution,
     first_probe: Distribution,
+    /// The same in whole seconds, summed.
+    first_probe_whole_s: u64,
     errors: Errors,
 }
 
@@ -100,7 +102,7 @@ impl Metric for Detection {
         let lengths = run.phases.iter().map(|phase| phase.until - phase.from);
         let minutes = lengths.sum::<Duration>().as_secs_f64() / 60.0;
         let per_minute = |count: u64| (minutes > 0.0).then(|| count as f64 / minutes);
-        let errors = &self.errors;
+        let (errors, probed) = (&self.errors, self.first_probe.count());
         Measured::Known(Figures {
             crashes: self.crashed,
             detected: deflated((self.detected, self.watched), 1.0),
@@ -108,6 +110,8 @@ impl Metric for Detection {
             each_ms: self.each.spread(MS),
             all_ms: self.all.spread(MS),
             first_failed_probe_ms: self.first_probe.spread(MS),
+            first_failed_probe_whole_s: (probed > 0)
+                .then(|| self.first_probe_whole_s as f64 / probed as f64),
             false_positives: errors.false_positives,
             false_positives_per_minute: per_minute(errors.false_positives),
             false_positive_ms: errors.lasted.spread(MS),
@@ -165,6 +169,7 @@ impl Detection {
             (Chore::ProbeFailed, Some(crash)) => {
                 if !std::mem::replace(&mut crash.is_probed, true) {
                     self.first_probe.add_time(at - crash.at);
+                    self.first_probe_whole_s += (at - crash.at).as_secs();
                 }
             }
             (

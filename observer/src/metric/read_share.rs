@@ -4,17 +4,21 @@ use super::{Metric, Phased, Run, Seen};
 use crate::figures::Rate;
 use crate::judge::{Judgement, Verdict};
 use crate::tally::{Tally, shares};
+use tidemark_proto::event::Operation;
 
 /// A share of reads by what the judge says of each.
 pub(crate) struct ReadShare {
     name: &'static str,
     /// Whether it is so; none: it could not be.
-    says: fn(&Judgement) -> Option<bool>,
+    says: fn(&Operation, &Judgement) -> Option<bool>,
     reads: Phased<Tally>,
 }
 
 impl ReadShare {
-    pub(super) fn new(name: &'static str, says: fn(&Judgement) -> Option<bool>) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        says: fn(&Operation, &Judgement) -> Option<bool>,
+    ) -> Self {
         Self {
             name,
             says,
@@ -27,9 +31,9 @@ impl Metric for ReadShare {
     type Figures = Rate;
 
     fn observe(&mut self, seen: &Seen<'_>) {
-        if let Some((_, place)) = seen.answered_read()
+        if let Some((read, place)) = seen.answered_read()
             && let Some(Verdict::Judged(judgement)) = &seen.verdict
-            && let Some(is_so) = (self.says)(judgement)
+            && let Some(is_so) = (self.says)(read, judgement)
         {
             self.reads.at(place.phase).add(place.block, is_so);
         }

@@ -7,5 +7,5 @@
 use super::read_share::ReadShare;
 
 pub(crate) fn resurrected() -> ReadShare {
-    ReadShare::new("resurrected", |judgement| judgement.resurrected)
+    ReadShare::new("resurrected", |_, judgement| judgement.resurrected)
 }

@@ -6,5 +6,5 @@
 use super::read_share::ReadShare;
 
 pub(crate) fn seen_then_gone() -> ReadShare {
-    ReadShare::new("seen then gone", |judgement| judgement.gone)
+    ReadShare::new("seen then gone", |_, judgement| judgement.gone)
 }

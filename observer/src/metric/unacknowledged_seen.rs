@@ -5,5 +5,7 @@
 use super::read_share::ReadShare;
 
 pub(crate) fn unacknowledged_seen() -> ReadShare {
-    ReadShare::new("unacknowledged seen", |judgement| judgement.unacknowledged)
+    ReadShare::new("unacknowledged seen", |_, judgement| {
+        judgement.unacknowledged
+    })
 }

@@ -43,12 +43,14 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
             p.muted { (verdict::facts(figures, manifest)) }
         }
         (section::verdict(figures))
+        (section::oracles(&figures.oracles))
         (section::phases(figures, &plots))
         (section::freshness(figures, &plots))
         (section::latency(figures, &plots))
         (section::versions(figures, &plots))
         (section::oddities(figures))
         (section::aftermath(figures))
+        (section::sides(figures))
         (section::detection(figures))
         (section::repairs(figures))
         (section::faults(figures))

@@ -57,6 +57,7 @@ pub(crate) fn figures() -> Figures {
         resurrected: rate(0, 0),
         seen_then_gone: rate(612, 19_604),
         unacknowledged_seen: rate(0, 40),
+        false_not_found: rate(0, 19_874),
         clock_distance: Measured::Known(ClockDistance {
             l1: spread(19_874, 0.07, [0.0, 0.0, 1.0, 4.0, 11.0]),
             l_infinity: spread(19_874, 0.05, [0.0, 0.0, 1.0, 3.0, 9.0]),
@@ -87,6 +88,7 @@ pub(crate) fn figures() -> Figures {
             diverged_at_heal: 6,
             diverged_at_end: 0,
             after_heal_s: Some(0.83),
+            after_partition_s: None,
         }),
         repairs: Measured::Known(Repairs {
             paths: vec![RepairPath {
@@ -110,6 +112,9 @@ pub(crate) fn figures() -> Figures {
             ms: spread(19_640, 5.2, [4.8, 9.9, 1_204.0, 9_871.0, 10_210.0]),
         }]),
         detection: Measured::Missing("nobody watches for crashes".to_owned()),
+        sides: Vec::new(),
+        never_won: Measured::Known(rate(0, 4_619)),
+        oracles: Vec::new(),
         excluded: vec![Excluded {
             what: "reads of a key before its first complete write".to_owned(),
             count: 31,

@@ -2,14 +2,17 @@
 
 use super::table::{marked, table};
 use super::words::{
-    count, kind, level, milliseconds, none, number, rate, seconds, share, spread, spread_ms,
+    count, kind, level, milliseconds, none, number, percent, rate, seconds, share, spread,
+    spread_ms,
 };
 use super::{Manifest, figure, verdict as wording};
 use crate::figures::{
     ClockDistance, FEW, Figures, Hints, IdleReads, LatencyRow, Measured, PhaseFigures, RepairPath,
     Spread, WHOLE, ZERO_AGE_MS,
 };
+use crate::oracle::{Checked, Verdict};
 use crate::plot::Plot;
+use crate::sweep::words;
 use maud::{Markup, html};
 use tidemark_proto::event::Outcome;
 
@@ -302,6 +305,36 @@ fn path_row(path: &RepairPath) -> [String; 4] {
     ]
 }
 
+/// Only where a partition splits nodes into groups.
+pub(super) fn sides(figures: &Figures) -> Markup {
+    let rows = figures.sides.iter().map(|side| {
+        [
+            format!("{} · {}", side.fault, side.nodes),
+            count(side.available.of),
+            rate(&side.available),
+            side.expected.map_or_else(none, percent),
+            rate(&side.undetected),
+            rate(&side.detected),
+        ]
+    });
+    html! {
+        @if !figures.sides.is_empty() {
+            section {
+                h2 { "On each side of the partition" }
+                (table(["side", "operations", "available", "by placement", "before detection", "after detection"], rows))
+                p.note {
+                    "Of those who asked a node of the side while the partition lasted. By placement: the share of requests \
+                     whose key has enough replicas there. Detection: the node that was asked believed all nodes of other \
+                     sides to be down when the operation began."
+                }
+                @if let Some(after) = figures.convergence.known().and_then(|known| known.after_partition_s) {
+                    p { "Every key whose replicas differed at the end of the partition was equal within " (seconds(after)) "." }
+                }
+            }
+        }
+    }
+}
+
 /// Only where somebody watches for crashes.
 pub(super) fn detection(figures: &Figures) -> Markup {
     let rows = figures.detection.known().map(|known| {
@@ -367,6 +400,32 @@ pub(super) fn legs(figures: &Figures) -> Markup {
                     legs.iter().map(|leg| times(format!("{} · {}", leg.name, leg.method), &leg.ms)),
                 )),
                 Measured::Missing(reason) => p.muted { "Not known: " (reason) "." },
+            }
+        }
+    }
+}
+
+pub(super) fn oracles(checked: &[Checked]) -> Markup {
+    let row = |one: &Checked| {
+        let cell = one.oracle.cell.clone().unwrap_or_default();
+        let part = if one.oracle.ablated { " (ablated)" } else { "" };
+        let cells = [
+            cell + part,
+            words::expected(&one.oracle),
+            words::estimate(&one.measured),
+            words::verdict_of(one).to_owned(),
+        ];
+        (one.verdict != Verdict::Holds, cells)
+    };
+    html! {
+        @if !checked.is_empty() {
+            section {
+                h2 { "What theory expects" }
+                (marked(["", "oracle", "measured", ""], checked.iter().map(row)))
+                p.note {
+                    "A value holds if the 95 % interval contains it, a bound if the whole interval keeps to it. With other \
+                     seeds one interval in twenty misses a value that is right."
+                }
             }
         }
     }

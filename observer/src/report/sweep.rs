@@ -21,6 +21,7 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
             p.first { (figures.facts.question) }
             @for sentence in verdict(figures) { p { (sentence) } }
         }
+        (section::oracles(&figures.oracles))
         section {
             h2 { "Cell by cell" }
             (figure(&plots, "cells", "Stale reads and read latency of every cell, with 95 % intervals over seeds."))
@@ -75,7 +76,7 @@ fn differences(figures: &SweepFigures) -> Markup {
 }
 
 fn heads(figures: &SweepFigures) -> impl Iterator<Item = &'static str> {
-    let metrics = METRICS.iter().filter(|metric| figures.has(metric.name));
+    let metrics = METRICS.iter().filter(|metric| figures.shows(metric));
     std::iter::once("").chain(metrics.map(|metric| metric.about))
 }
 
@@ -86,7 +87,7 @@ fn row(
     cells: impl Iterator<Item = String>,
 ) -> impl Iterator<Item = String> {
     let cells = METRICS.iter().zip(cells);
-    let cells = cells.filter(|(metric, _)| figures.has(metric.name));
+    let cells = cells.filter(|(metric, _)| figures.shows(metric));
     std::iter::once(name).chain(cells.map(|(_, cell)| cell))
 }
 

@@ -309,6 +309,7 @@ mod tests {
             diverged_at_heal: 0,
             diverged_at_end: 0,
             after_heal_s: Some(0.0),
+            after_partition_s: None,
         });
         check(&figures, &["all replicas of the one key were equal"]);
         assert!(!words(&figures).contains("against"));
@@ -325,6 +326,7 @@ mod tests {
             diverged_at_heal: 6,
             diverged_at_end: 2,
             after_heal_s: None,
+            after_partition_s: None,
         });
         figures.lost_writes = Measured::Known(LostWrites {
             lost: made(4, 900),

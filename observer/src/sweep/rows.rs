@@ -1,6 +1,7 @@
 //! The figures of a sweep as rows of its tables.
 
 use super::{METRICS, Samples, SweepFacts, SweepFigures};
+use crate::oracle::{Checked, Verdict};
 use serde::Serialize;
 
 /// A row of `cells.csv`: one figure of one run.
@@ -46,6 +47,23 @@ pub struct DifferenceRow<'a> {
     pub ratio_low: Option<f64>,
     pub ratio_high: Option<f64>,
     pub seeds: u64,
+}
+
+/// A row of `oracles.csv`: what was expected of a cell, beside what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct OracleRow<'a> {
+    pub cell: &'a str,
+    pub metric: &'a str,
+    pub formula: &'a str,
+    pub expected: Option<f64>,
+    pub at_least: Option<f64>,
+    pub at_most: Option<f64>,
+    pub measured: Option<f64>,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub verdict: Verdict,
+    pub ablated: bool,
 }
 
 /// One row for each cell, seed and metric.
@@ -104,5 +122,22 @@ pub fn differences(figures: &SweepFigures) -> impl Iterator<Item = DifferenceRow
             ratio_high: ratio.and_then(|ratio| ratio.high),
             seeds: found.difference.seeds,
         }
+    })
+}
+
+/// One row for each oracle.
+pub fn oracles(checked: &[Checked]) -> impl Iterator<Item = OracleRow<'_>> {
+    checked.iter().map(|one| OracleRow {
+        cell: one.oracle.cell.as_deref().unwrap_or_default(),
+        metric: &one.oracle.metric,
+        formula: one.oracle.formula.as_deref().unwrap_or_default(),
+        expected: one.oracle.value,
+        at_least: one.oracle.at_least,
+        at_most: one.oracle.at_most,
+        measured: one.measured.value,
+        low: one.measured.low,
+        high: one.measured.high,
+        verdict: one.verdict,
+        ablated: one.oracle.ablated,
     })
 }

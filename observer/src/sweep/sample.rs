@@ -27,6 +27,17 @@ pub struct Metric {
     pub over_seeds: OverSeeds,
     /// How two cells' figures are set against each other in words.
     pub said: Said,
+    /// Where it stands in the tables for people.
+    pub shown: Shown,
+}
+
+/// Where a figure stands in the tables for people; in those for programs it always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Wherever a cell has it.
+    Always,
+    /// Where an oracle speaks of it.
+    ByOracle,
 }
 
 /// How two figures are set against each other in words.
@@ -45,10 +56,32 @@ pub enum Unit {
     Share,
     /// Milliseconds.
     Milliseconds,
+    /// Seconds.
+    Seconds,
     /// So many a minute.
     PerMinute,
     /// So many a second.
     PerSecond,
+    /// So many.
+    Count,
+    /// The difference of two shares, −1 to 1.
+    Points,
+}
+
+impl Unit {
+    /// What no figure is below or above.
+    #[must_use]
+    pub fn bounds(self) -> (f64, f64) {
+        match self {
+            Self::Share => (0.0, 1.0),
+            Self::Points => (-1.0, 1.0),
+            Self::Milliseconds
+            | Self::Seconds
+            | Self::PerMinute
+            | Self::PerSecond
+            | Self::Count => (0.0, f64::INFINITY),
+        }
+    }
 }
 
 /// How the runs of a cell come to one figure.
@@ -88,7 +121,7 @@ impl Sample {
 }
 
 /// What cells are compared by.
-pub const METRICS: [Metric; 14] = [
+pub const METRICS: &[Metric] = &[
     Metric {
         unit: Unit::PerSecond,
         ..share("goodput", "goodput")
@@ -145,6 +178,89 @@ pub const METRICS: [Metric; 14] = [
         "false_positive",
         0.5,
     ),
+    told("never_won", "writes that never won", Unit::Share),
+    told("resurrected", "deleted values that came back", Unit::Share),
+    told("false_not_found", "keys wrongly not found", Unit::Share),
+    told(
+        "unacknowledged_seen",
+        "failed writes that were seen",
+        Unit::Share,
+    ),
+    told("seen_then_gone", "seen and then gone", Unit::Share),
+    told(
+        "overwritten_unseen",
+        "writes overwritten unseen",
+        Unit::Share,
+    ),
+    told("siblings_at_end_mean", "siblings at the end", Unit::Count),
+    told("repairs_per_idle_read", "repairs an idle read", Unit::Count),
+    told("hints_kept", "hints kept", Unit::Count),
+    told("hints_delivered", "hints delivered", Unit::Count),
+    told("hints_dropped", "hints dropped", Unit::Count),
+    told(
+        "keys_diverged_at_end",
+        "keys that differ at the end",
+        Unit::Count,
+    ),
+    told(
+        "sweep_keys_compared_after_heal",
+        "keys compared by sweeps",
+        Unit::Count,
+    ),
+    told(
+        "time_to_failed_probe_whole_s",
+        "whole seconds to the first failed probe",
+        Unit::Seconds,
+    ),
+    told(
+        "false_probes_per_minute",
+        "false probes a minute",
+        Unit::PerMinute,
+    ),
+    told("side_1_available", "available on side 1", Unit::Share),
+    told("side_2_available", "available on side 2", Unit::Share),
+    told("side_1_expected", "by placement on side 1", Unit::Share),
+    told("side_2_expected", "by placement on side 2", Unit::Share),
+    told(
+        "side_1_excess",
+        "available on side 1 less placement",
+        Unit::Points,
+    ),
+    told(
+        "side_2_excess",
+        "available on side 2 less placement",
+        Unit::Points,
+    ),
+    told(
+        "side_1_undetected_excess",
+        "before detection on side 1 less placement",
+        Unit::Points,
+    ),
+    told(
+        "side_2_undetected_excess",
+        "before detection on side 2 less placement",
+        Unit::Points,
+    ),
+    told(
+        "side_1_detected_available",
+        "available after detection on side 1",
+        Unit::Share,
+    ),
+    told(
+        "side_2_detected_available",
+        "available after detection on side 2",
+        Unit::Share,
+    ),
+    told(
+        "siblings_after",
+        "reads with siblings afterwards",
+        Unit::Share,
+    ),
+    told(
+        "converged_after_partition_s",
+        "from the partition's end until all was equal",
+        Unit::Seconds,
+    ),
 ];
 
 /// The metric of that name, if there is one.
@@ -159,6 +275,17 @@ const fn share(name: &'static str, about: &'static str) -> Metric {
         unit: Unit::Share,
         over_seeds: OverSeeds::Mean,
         said: Said::AsRatio,
+        shown: Shown::Always,
+    }
+}
+
+/// A mean over seeds that stands in tables where an oracle speaks of it.
+const fn told(name: &'static str, about: &'static str, unit: Unit) -> Metric {
+    Metric {
+        unit,
+        said: Said::AsDifference,
+        shown: Shown::ByOracle,
+        ..share(name, about)
     }
 }
 
@@ -169,11 +296,9 @@ const fn time(
     quantile: f64,
 ) -> Metric {
     Metric {
-        name,
-        about,
         unit: Unit::Milliseconds,
         over_seeds: OverSeeds::Quantile(distribution, quantile),
-        said: Said::AsRatio,
+        ..share(name, about)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The figures of a sweep in words: the same in the page and in the terminal.
 
 use super::{Difference, Estimate, Said, SweepFigures, Unit, metric};
-use crate::report::words::{SPACE, bare, count, milliseconds, none, number};
+use crate::oracle::{Checked, Oracle, Verdict};
+use crate::report::words::{SPACE, bare, count, milliseconds, none, number, seconds};
 
 /// A figure with its interval.
 #[must_use]
@@ -12,25 +13,65 @@ pub fn estimate(estimate: &Estimate) -> String {
 /// A figure without its interval.
 #[must_use]
 pub fn value(estimate: &Estimate) -> String {
-    let said: fn(f64) -> String = match unit(estimate) {
-        Unit::Share => |share| format!("{}{SPACE}%", per_cent(share)),
-        Unit::Milliseconds => milliseconds,
-        Unit::PerMinute => number,
-        Unit::PerSecond => |rate| format!("{}/s", number(rate)),
-    };
+    let said = said_in(unit(&estimate.metric));
     estimate.value.map_or_else(none, said)
+}
+
+/// How a figure is said with its unit.
+fn said_in(unit: Unit) -> fn(f64) -> String {
+    match unit {
+        Unit::Share => |share| format!("{}{SPACE}%", per_cent(share)),
+        Unit::Points => |points| format!("{}{SPACE}points", signed(points, per_cent)),
+        Unit::Milliseconds => milliseconds,
+        Unit::Seconds => self::seconds,
+        Unit::PerMinute | Unit::Count => number,
+        Unit::PerSecond => |rate| format!("{}/s", number(rate)),
+    }
+}
+
+/// What an oracle expects, in its metric's unit, and after which formula.
+#[must_use]
+pub fn expected(oracle: &Oracle) -> String {
+    let said = said_in(unit(&oracle.metric));
+    let about = metric(&oracle.metric).map_or("", |metric| metric.about);
+    let bounds = [
+        ("=", oracle.value),
+        ("≥", oracle.at_least),
+        ("≤", oracle.at_most),
+    ];
+    let bounds = bounds
+        .into_iter()
+        .filter_map(|(sign, bound)| Some((sign, bound?)));
+    let bounds: Vec<_> = bounds
+        .map(|(sign, bound)| format!("{sign} {}", said(bound)))
+        .collect();
+    let formula = oracle.formula.as_ref();
+    let formula = formula.map_or_else(String::new, |formula| format!(" = {formula}"));
+    format!("{about}{formula} {}", bounds.join(", "))
+}
+
+/// Whether an oracle holds.
+#[must_use]
+pub fn verdict_of(checked: &Checked) -> &'static str {
+    match checked.verdict {
+        Verdict::Holds => "holds",
+        Verdict::Fails => "does not hold",
+        Verdict::Unknown => "cannot be told",
+    }
 }
 
 /// The difference of two figures; of shares in percentage points.
 fn difference(estimate: &Estimate) -> String {
-    let (said, name): (fn(f64) -> String, _) = match unit(estimate) {
-        Unit::Share => (|points| signed(points, per_cent), "points"),
-        Unit::Milliseconds => (|ms| signed(ms, number), "ms"),
-        Unit::PerMinute => (|rate| signed(rate, number), "a minute"),
-        Unit::PerSecond => (|rate| signed(rate, number), "a second"),
+    let (said, name): (fn(f64) -> String, _) = match unit(&estimate.metric) {
+        Unit::Share | Unit::Points => (|points| signed(points, per_cent), "\u{a0}points"),
+        Unit::Milliseconds => (|ms| signed(ms, number), "\u{a0}ms"),
+        Unit::Seconds => (|s| signed(s, number), "\u{a0}s"),
+        Unit::PerMinute => (|rate| signed(rate, number), "\u{a0}a minute"),
+        Unit::PerSecond => (|rate| signed(rate, number), "\u{a0}a second"),
+        Unit::Count => (|count| signed(count, number), ""),
     };
     let value = estimate.value.map_or_else(none, said);
-    format!("{value}{SPACE}{name}{}", interval(estimate, said))
+    format!("{value}{name}{}", interval(estimate, said))
 }
 
 /// The ratio of two figures.
@@ -161,9 +202,12 @@ fn interval(estimate: &Estimate, end: impl Fn(f64) -> String) -> String {
 }
 
 fn end(estimate: &Estimate) -> fn(f64) -> String {
-    match unit(estimate) {
+    match unit(&estimate.metric) {
         Unit::Share => per_cent,
-        Unit::Milliseconds | Unit::PerMinute | Unit::PerSecond => number,
+        Unit::Points => |points| signed(points, per_cent),
+        Unit::Milliseconds | Unit::Seconds | Unit::PerMinute | Unit::PerSecond | Unit::Count => {
+            number
+        }
     }
 }
 
@@ -185,8 +229,8 @@ fn signed(value: f64, said: impl Fn(f64) -> String) -> String {
     }
 }
 
-fn unit(estimate: &Estimate) -> Unit {
-    metric(&estimate.metric).map_or(Unit::Share, |metric| metric.unit)
+fn unit(name: &str) -> Unit {
+    metric(name).map_or(Unit::Share, |metric| metric.unit)
 }
 
 /// What the sentences speak of.
