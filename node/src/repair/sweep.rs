@@ -267,11 +267,9 @@ impl Sweep {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
-        if context.in_flight > self.options.yield_above as usize {
-            exchange.due = context.now.elapsed + PUT_OFF;
-            return;
-        }
-        if let Some(later) = self.turn.put_off(context) {
+        let is_busy = context.in_flight > self.options.yield_above as usize;
+        let later = is_busy.then(|| context.now.elapsed + PUT_OFF);
+        if let Some(later) = later.or_else(|| self.turn.put_off(context)) {
             exchange.due = later;
             return;
         }
