@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub(crate) replicas: usize,
     /// While members change: the least roll by which a write was begun that is in flight here.
     pub(crate) oldest_write: Option<u64>,
+    /// How many members that are believed to be down a change need not wait for.
+    pub(crate) may_leave_behind: usize,
 }
 
 impl Context<'_> {

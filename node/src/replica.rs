@@ -173,6 +173,7 @@ impl Replica {
             keeps_tombstones: self.deletion.keeps_tombstones(),
             replicas: self.replicas,
             oldest_write,
+            may_leave_behind: self.replication.may_leave_behind(),
         };
         match input {
             Input::Request(ticket, request) => {

@@ -153,6 +153,28 @@ fn who_has_nothing_new_to_say_says_nothing() {
     assert!(answered <= told + 5, "{told} told, {answered} answered");
 }
 
+/// If this fails, a change goes on without a quorum of those who hold a key: what they alone acknowledged is not moved.
+#[test]
+fn a_change_waits_for_whom_a_quorum_needs() {
+    let roll = |down: &[&str]| {
+        let mut story = Story::of(1);
+        let mut config = story.cluster.config.clone();
+        let down: BTreeMap<_, _> = down.iter().map(|node| (*node, "0s")).collect();
+        config.membership.options = serde_json::from_value(json!({ "down": down })).unwrap();
+        story.cluster = Cluster::new(config);
+        story.pass(Duration::from_millis(10));
+        let n1 = NodeId::node(1);
+        story.enrol(n1, Some("+n4".parse().unwrap())).unwrap();
+        for _ in 0..100 {
+            story.pass(Duration::from_millis(20));
+        }
+        story.roll(n1).unwrap().roll.number
+    };
+    // Reads and writes take two replicas of three: one may be left behind, and not two.
+    assert_eq!(roll(&["n3"]), 5, "it is over");
+    assert_eq!(roll(&["n2", "n3"]), 1, "it is announced, and no more");
+}
+
 /// A cluster, its clients, and what they know.
 struct Story {
     seed: u64,

@@ -463,6 +463,12 @@ impl Replication for Coordinator {
         self.flights.len()
     }
 
+    fn may_leave_behind(&self) -> usize {
+        let Quorums { n, r, w, .. } = self.quorums;
+        // Where quorums need not meet, nothing is to be kept.
+        if r + w > n { r.min(w) - 1 } else { usize::MAX }
+    }
+
     fn oldest_write(&self) -> Option<u64> {
         let roll = |flight: &Flight| match flight {
             Flight::Write(write) => Some(write.roll()),

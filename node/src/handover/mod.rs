@@ -240,7 +240,8 @@ impl Handover {
 
     /// Tells the registrar if this was the last key.
     fn moved(&mut self, context: &mut Context<'_>) {
-        if self.moving.as_mut().is_some_and(Moving::is_newly_over) {
+        let moving = self.moving.as_mut();
+        if moving.is_some_and(|moving| moving.is_newly_over(context)) {
             self.answer(context);
             self.step(context);
         }

@@ -79,11 +79,18 @@ impl Moving {
         ((u128::from(behind) * 100) >> u64::BITS) as u32
     }
 
-    /// Whether it is over, and nobody has asked before.
-    pub(super) fn is_newly_over(&mut self) -> bool {
-        let is_new = self.is_over() && !self.reported;
-        self.reported |= is_new;
-        is_new
+    /// Whether it is over, and nobody has asked before; notes what was sent.
+    pub(super) fn is_newly_over(&mut self, context: &mut Context<'_>) -> bool {
+        if self.reported || !self.is_over() {
+            return false;
+        }
+        self.reported = true;
+        for (node, (keys, bytes)) in std::mem::take(&mut self.sent) {
+            context.note_chore(Chore::HandedOver, node, |upkeep| {
+                (upkeep.count, upkeep.bytes) = (keys, bytes);
+            });
+        }
+        true
     }
 
     /// A key changed that may have been handed over already.
@@ -143,13 +150,6 @@ impl Moving {
         if self.on_their_way.is_empty() {
             self.behind = self.page_end.take().or(self.behind.take());
             remember(context, self.behind.as_ref());
-            if self.is_over() {
-                for (node, (keys, bytes)) in std::mem::take(&mut self.sent) {
-                    context.note_chore(Chore::HandedOver, node, |upkeep| {
-                        (upkeep.count, upkeep.bytes) = (keys, bytes);
-                    });
-                }
-            }
         }
     }
 

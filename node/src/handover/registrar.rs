@@ -1,8 +1,8 @@
 //! The registrar: the first member that is believed to be up. It begins changes, one at a time, and takes the next step
 //! when everybody has taken the last.
 //!
-//! Whoever is believed to be down is not waited for: when it comes back, its peers refuse what it coordinates by a roll
-//! that is more than a step behind, and tell it theirs. Two nodes that both take themselves for the registrar take the
+//! Whoever is believed to be down is not waited for, as long as what is left behind so is less than a quorum: when it comes
+//! back, its peers refuse what it coordinates by a roll that is more than a step behind, and tell it theirs. Two nodes that both take themselves for the registrar take the
 //! same steps; that they do not begin two changes at once is up to who asks them, as in Dynamo §4.8.1.
 
 use super::{CannotChange, HandoverOptions, tell};
@@ -69,7 +69,10 @@ impl Registrar {
         let under_way = context.view.roll().under_way;
         let must_move = under_way.is_some_and(|it| it.step == Step::Moving);
         let is_known = self.due.is_some() && under_way.is_some();
-        is_known && (is_moved || !must_move) && self.have_taken(context, must_move)
+        is_known
+            && (is_moved || !must_move)
+            && left_behind(context) <= context.may_leave_behind
+            && self.have_taken(context, must_move)
     }
 
     /// Whether everybody who is waited for has taken the present step, and moved all keys if they must have.
@@ -175,6 +178,15 @@ pub(super) fn first(context: &Context<'_>) -> Option<NodeId> {
 fn is_gone(context: &Context<'_>, node: NodeId) -> bool {
     let under_way = context.view.roll().under_way;
     matches!(under_way.map(|it| it.change), Some(Change::Replace { old, .. }) if old == node)
+}
+
+/// How many members are not waited for since they are believed to be down; who is replaced is gone anyhow.
+fn left_behind(context: &Context<'_>) -> usize {
+    let members = context.view.nodes().iter();
+    let others = members.filter(|node| **node != context.id);
+    others
+        .filter(|node| !context.view.is_up(**node) && !is_gone(context, **node))
+        .count()
 }
 
 /// Everybody but this node who coordinates or holds keys, before or after.

@@ -20,6 +20,10 @@ pub trait Replication: Send {
     /// The least roll of the members by which a write was begun that is still in flight.
     fn oldest_write(&self) -> Option<u64>;
 
+    /// How many nodes may be left behind when members change, and yet no read misses a write: what they hold alone is no
+    /// write that was acknowledged, and what they say alone is no read.
+    fn may_leave_behind(&self) -> usize;
+
     /// A client asks.
     fn request(&mut self, context: &mut Context<'_>, ticket: Ticket, request: Request);
 
