@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tidemark::cluster;
 use tidemark::record::ClusterRecord;
+use tidemark_node::partitioner::Change;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::wire::kv_client::KvClient;
 use tidemark_proto::wire::{
@@ -206,6 +207,57 @@ fn what_is_in_the_way_of_a_cluster_is_named() {
     );
     assert!(!Path::new(&other).join("cluster.json").exists());
     up.down();
+}
+
+/// If this fails, members cannot be changed by hand, or the report does not say that they were.
+#[test]
+fn members_come_and_go_by_hand() {
+    let up = Up::start(&["cluster.spares=2"]);
+    let [n1, n4, n5] = [1, 4, 5].map(NodeId::node);
+    up.put(n1, "value", &[], 3);
+    let members = |status: &ClusterStatusReply| {
+        let roll = status.roll.clone().expect("a node answers");
+        let is_at_rest = roll.change.is_empty();
+        is_at_rest.then_some(roll.members)
+    };
+    let is = |names: &'static [&'static str]| {
+        move |status: &ClusterStatusReply| members(status).is_some_and(|all| all == names)
+    };
+    let begin = |change: Change| {
+        let begun = cluster::change(up.out(), change);
+        begun.map_err(|error| error.to_string())
+    };
+    let roll = begin(Change::Join(n4)).expect("n4 is a spare").roll;
+    assert_eq!(roll.expect("it is told").change, "+n4");
+    up.until("n4 has joined", is(&["n1", "n2", "n3", "n4"]));
+    let wrong = begin(Change::Join(n4)).expect_err("it is a member");
+    assert!(wrong.contains("n4 is a member already"), "{wrong}");
+    let wrong = begin(Change::Leave(n5)).expect_err("it is none");
+    assert!(wrong.contains("n5 is no member"), "{wrong}");
+    // Whoever asks is not to begin what nobody has heard of yet: who keeps the roll may still be telling the last.
+    wait("n1 may leave", || begin(Change::Leave(n1)).ok());
+    up.until("n1 has left", is(&["n2", "n3", "n4"]));
+    assert_eq!(values(&up.get(n4, 2)), ["value"]);
+    let fault = up
+        .fault("join = \"n5\"", "", "")
+        .expect_err("it is no fault");
+    assert!(fault.contains("tidemark cluster join"), "{fault}");
+
+    let metrics = up.down();
+    let changes = metrics["member_changes"].as_array().expect("there are");
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (&change["name"], &change["is_complete"]))
+        .map(|(name, complete)| (name.as_str(), complete.as_bool()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("n4 joins"), Some(true)),
+            (Some("n1 leaves"), Some(true))
+        ]
+    );
+    assert_eq!(metrics["false_not_found"]["reads"]["count"], 0);
 }
 
 /// Three nodes that all hold every key, on a network without delays; a read or write needs one of them unless it says more.

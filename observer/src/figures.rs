@@ -1,8 +1,10 @@
 //! What a run is summed up in: every number that the report, the plots and the terminal show. It is `metrics.json`.
 
 mod aftermath;
+mod members;
 
 pub use aftermath::{Convergence, Hints, IdleReads, Lag, LostWrites, RepairPath, Repairs};
+pub use members::MemberChange;
 
 use crate::oracle::Checked;
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,8 @@ pub struct Figures {
     pub legs: Measured<Vec<Leg>>,
     /// Writes that were acknowledged and are gone.
     pub lost_writes: Measured<LostWrites>,
+    /// Changes of the members, in their order.
+    pub member_changes: Vec<MemberChange>,
     /// How long after healing all replicas were equal.
     pub convergence: Measured<Convergence>,
     /// What repair has done, and at what cost.

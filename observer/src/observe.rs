@@ -20,6 +20,7 @@ use crate::metric::lag::Lag;
 use crate::metric::latency::Latency;
 use crate::metric::legs::Legs;
 use crate::metric::lost_writes::LostWrites;
+use crate::metric::members::Members;
 use crate::metric::never_won::NeverWon;
 use crate::metric::read_share::ReadShare;
 use crate::metric::repair::Repair;
@@ -144,6 +145,7 @@ pub struct Observation {
     exposure: Exposure,
     lost_writes: LostWrites,
     never_won: NeverWon,
+    members: Members,
     convergence: Convergence,
     repair: Repair,
     idle_reads: IdleReads,
@@ -181,6 +183,7 @@ impl Observation {
             exposure: Exposure::default(),
             lost_writes: LostWrites::default(),
             never_won: NeverWon::default(),
+            members: Members::default(),
             convergence: Convergence::default(),
             repair: Repair::default(),
             idle_reads: IdleReads::default(),
@@ -225,6 +228,7 @@ impl Observation {
         self.exposure.observe(&seen);
         self.lost_writes.observe(&seen);
         self.never_won.observe(&seen);
+        self.members.observe(&seen);
         self.convergence.observe(&seen);
         self.repair.observe(&seen);
         self.idle_reads.observe(&seen);
@@ -289,6 +293,7 @@ impl Observation {
             never_won: self.never_won.report(&run),
             sides: self.sides.report(&run),
             oracles: Vec::new(),
+            member_changes: self.members.report(&run),
             convergence,
             repairs: self.repair.report(&run),
             repairs_at_idle: self.repair.at_idle(&run, equal_after),

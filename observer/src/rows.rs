@@ -1,6 +1,8 @@
 //! The figures as rows of numbers, for `summary.csv` and for sweeps over many runs.
 
-use crate::figures::{Figures, IdleReads, Measured, PhaseFigures, Rate, Spread, SummaryRow, WHOLE};
+use crate::figures::{
+    Figures, IdleReads, Measured, MemberChange, PhaseFigures, Rate, Spread, SummaryRow, WHOLE,
+};
 
 /// One row per phase and metric, then those of the whole run. What could not be computed has a row without a value.
 #[must_use]
@@ -51,6 +53,7 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
         Measured::Known(rate) => rows.rate("never_won", rate),
         Measured::Missing(_) => rows.value("never_won", None, 0),
     }
+    rows.members(&figures.member_changes);
     let convergence = figures.convergence.known();
     let keys = convergence.map_or(0, |convergence| convergence.keys);
     let after = convergence.and_then(|convergence| convergence.after_heal_s);
@@ -201,6 +204,32 @@ impl Rows {
                 let excess = excess.map(|(share, expected)| share - expected);
                 self.value(&format!("side_{number}{name}_excess"), excess, rate.of);
             }
+        }
+    }
+
+    /// Only where members change: all of it together.
+    fn members(&mut self, changes: &[MemberChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        let count = changes.len() as u64;
+        let complete = changes.iter().filter(|change| change.is_complete);
+        let longest = changes.iter().map(MemberChange::took_s).fold(0.0, f64::max);
+        let share = |change: &MemberChange| change.moved.known()?.share;
+        let moved: Option<f64> = changes.iter().map(share).sum();
+        let ideal: f64 = changes.iter().map(|change| change.ideal).sum();
+        let sum = |of: fn(&MemberChange) -> u64| changes.iter().map(of).sum::<u64>() as f64;
+        let values = [
+            ("member_changes", Some(complete.count() as f64)),
+            ("member_change_s_max", Some(longest)),
+            ("copies_moved", moved),
+            ("copies_moved_ideal", Some(ideal)),
+            ("copies_moved_over_ideal", moved.map(|moved| moved / ideal)),
+            ("handed_over_keys", Some(sum(|change| change.sent_keys))),
+            ("handed_over_bytes", Some(sum(|change| change.sent_bytes))),
+        ];
+        for (metric, value) in values {
+            self.value(metric, value, count);
         }
     }
 

@@ -954,3 +954,58 @@ fn a_key_is_wrongly_not_found_where_nothing_deleted_what_was_complete() {
     assert_eq!(share(&figures.false_not_found), (1, 4));
     assert_eq!(share(&figures.whole.stale), (2, 4));
 }
+
+/// If this fails, a change of members is charged with what it did not move, or measured against the wrong ideal.
+#[test]
+fn a_change_of_members_is_charged_with_the_copies_that_lie_where_none_was() {
+    // Two replicas a key. n4 comes to hold both keys, y by a client's write; n1 gets y again, which it held before.
+    // z is new, so that no copy of it has moved. Then n2 leaves, and only x has to move; n5's joining never ends.
+    let figures = figures(
+        "stored 1 n1 x c1.1 Put 1 c1.1
+         stored 1 n2 x c1.1 Store 1 c1.1
+         stored 2 n1 y c1.2 Put 2 c1.2
+         stored 2 n3 y c1.2 Store 2 c1.2
+         started 5
+         fault n4-joins join 10..20 n4
+         stored 12 n4 x - Move 1 c1.1
+         stored 13 n4 y c1.3 Store 3 c1.3
+         stored 13 n1 y c1.3 Store 3 c1.3
+         stored 14 n1 z c1.4 Put 4 c1.4
+         stored 14 n4 z c1.4 Store 4 c1.4
+         did 15 n1 handed-over n4 1
+         did 20 n1 members-changed n1 5
+         fault n2-leaves leave 30..40 n2
+         stored 33 n3 x - Move 1 c1.1
+         did 35 n2 handed-over n3 2
+         fault n5-joins join 50..60 n5,given,up
+         ended 70",
+    );
+    let changes = &figures.member_changes;
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            let moved = change.moved.known().map(share).unwrap_or_default();
+            (change.members, moved, change.ideal, change.sent_keys)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (3, (2, 4), 1.0 / 4.0, 1),
+            (4, (1, 6), 1.0 / 4.0, 2),
+            (3, (0, 6), 1.0 / 4.0, 0)
+        ]
+    );
+    assert_eq!(changes[0].over_ideal(), Some(2.0));
+    let complete: Vec<_> = changes.iter().map(|change| change.is_complete).collect();
+    assert_eq!(complete, [true, true, false]);
+    let vacuous: Vec<_> = figures.faults.iter().map(|one| &one.vacuous).collect();
+    assert_eq!(
+        vacuous,
+        [
+            &Measured::Known(false),
+            &Measured::Known(true),
+            &Measured::Known(true)
+        ]
+    );
+}

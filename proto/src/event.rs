@@ -347,6 +347,12 @@ pub struct FaultSpan {
 }
 
 impl FaultSpan {
+    /// Whether it is a change of the members, which is not undone at its end.
+    #[must_use]
+    pub fn is_change_of_members(&self) -> bool {
+        matches!(self.kind.as_str(), "join" | "leave" | "replace")
+    }
+
     /// From when to when it was in force, or the series that it is one of.
     #[must_use]
     pub fn extent(&self) -> (Duration, Duration) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tidemark_proto::event::{Detail, Direction, Event, FaultSpan, MachineChange, Passage};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
+use tidemark_proto::upkeep::Chore;
 
 #[derive(Default)]
 pub(crate) struct Exposure {
@@ -78,6 +79,15 @@ impl Metric for Exposure {
                     self.fault(span).machines += 1;
                 }
             }
+            Event::Upkeep(upkeep) if upkeep.chore == Chore::MembersChanged => {
+                let at = upkeep.at;
+                let spans = seen.phases.spans().iter();
+                let is_under_way =
+                    |span: &&FaultSpan| span.is_change_of_members() && in_force(span, at);
+                for span in spans.filter(is_under_way) {
+                    self.fault(span).machines += 1;
+                }
+            }
             _ => {}
         }
     }
@@ -128,7 +138,7 @@ impl Metric for Exposure {
                 messages: any.clone(),
                 operations: known(Detail::All, of_load.count() as u64),
                 machines: touched.machines,
-                vacuous: if is_machines(span) {
+                vacuous: if is_machines(span) || span.is_change_of_members() {
                     Measured::Known(touched.machines == 0)
                 } else {
                     any.map(|messages| *messages == 0)

@@ -13,6 +13,7 @@ pub(crate) mod lag;
 pub(crate) mod latency;
 pub(crate) mod legs;
 pub(crate) mod lost_writes;
+pub(crate) mod members;
 pub(crate) mod never_won;
 pub(crate) mod read_share;
 pub(crate) mod repair;

@@ -1,5 +1,6 @@
 //! The report of a run or a sweep: one HTML page that needs nothing but itself.
 
+mod members;
 #[cfg(test)]
 pub(crate) mod sample;
 mod section;
@@ -51,6 +52,7 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
         (section::oddities(figures))
         (section::aftermath(figures))
         (section::sides(figures))
+        (members::section(figures))
         (section::detection(figures))
         (section::repairs(figures))
         (section::faults(figures))

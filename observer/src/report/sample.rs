@@ -83,6 +83,7 @@ pub(crate) fn figures() -> Figures {
             overwritten: rate(0, 19_803),
             examples: Vec::new(),
         }),
+        member_changes: Vec::new(),
         convergence: Measured::Known(Convergence {
             keys: 100,
             diverged_at_heal: 6,

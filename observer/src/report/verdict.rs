@@ -1,7 +1,7 @@
 //! The verdict: what a run has shown, in plain words.
 
-use super::Manifest;
 use super::words::{count, faults, milliseconds, none, number, percent, rate, seconds, share};
+use super::{Manifest, members};
 use crate::figures::{
     Convergence, Detection, FaultFigures, Figures, Hints, LostWrites, Measured, PhaseFigures, Rate,
     Spread,
@@ -35,6 +35,7 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
     sentences.extend(kept.map(|kept| sentence(&hints(&kept))));
     sentences.extend(figures.lost_writes.known().map(lost));
     sentences.extend(resurrected(&figures.resurrected));
+    sentences.extend(members::verdict(figures));
     sentences.extend(figures.detection.known().into_iter().flat_map(detection));
     sentences
 }
