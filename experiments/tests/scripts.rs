@@ -20,6 +20,8 @@ fn run(sets: &[&str]) -> (Vec<Event>, Figures) {
         seed: loaded.seed,
         detail: loaded.events,
         clock_error: std::time::Duration::ZERO,
+        sides: Vec::new(),
+        oracles: Vec::new(),
     };
     let run = Run {
         plan: loaded.scaled(),

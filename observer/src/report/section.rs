@@ -206,6 +206,10 @@ pub(super) fn oddities(figures: &Figures) -> Markup {
             "returned a write that was not acknowledged",
             figures.unacknowledged_seen,
         ),
+        (
+            "returned nothing though there was something",
+            figures.false_not_found,
+        ),
     ];
     let rows = rows.into_iter().filter(|(_, reads)| reads.of > 0);
     let rows = rows.map(|(what, reads)| {
