@@ -19,9 +19,7 @@ fn run(sets: &[&str]) -> (Vec<Event>, Figures) {
         backend: "sim".to_owned(),
         seed: loaded.seed,
         detail: loaded.events,
-        clock_error: std::time::Duration::ZERO,
-        sides: Vec::new(),
-        oracles: Vec::new(),
+        ..RunFacts::default()
     };
     let run = Run {
         plan: loaded.scaled(),
