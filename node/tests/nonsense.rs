@@ -16,6 +16,7 @@ use tidemark_node::replica::{Input, Output};
 use tidemark_node::request::{Reply, Request, Ticket};
 use tidemark_node::roll::{Roll, Step, UnderWay};
 use tidemark_node::versioning::Versions;
+use tidemark_proto::event::Event;
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::{Message, Method};
 use tidemark_proto::wire::{self, Envelope, StoredVersion, sweep::Body};
@@ -91,6 +92,64 @@ fn every_class_of_messages_is_among_what_is_said() {
         never.is_empty(),
         "{never:?} are never said by any of the stores"
     );
+}
+
+/// If this fails, a roll that no registrar has made ends a node, at once or when it starts again.
+#[test]
+fn a_roll_that_cannot_be_is_refused_and_is_not_what_the_next_life_starts_with() {
+    let node = NodeId::node(2);
+    for (number, members, reason) in [
+        (3, &[1, 2, 9][..], "n9 is not known here"),
+        (3, &[], "it has no members"),
+        (u64::MAX, &[1, 2, 3], "no roll could come after it"),
+    ] {
+        let mut place = Place::new(&STORES[0]);
+        let roll = Roll {
+            number,
+            roster: Roster::of(members.iter().map(|member| NodeId::node(*member))),
+            under_way: None,
+        };
+        let roll = roll.to_bytes().into();
+        let message = Message::Members(wire::Members { roll });
+        let outputs = place
+            .cluster
+            .handle(node, Input::Message(NodeId::node(1), message));
+        let refused = outputs.iter().any(|output| {
+            matches!(output, Output::Note(Event::Refused { reason: why, .. }) if why.contains(reason))
+        });
+        assert!(refused, "{reason}: {outputs:?}");
+        place.cluster.crash(node);
+        place.cluster.restart(node);
+        place.check(true);
+    }
+}
+
+/// If this fails, a hint that can never be delivered counts as an acknowledgement, or as a version of the keeper's own.
+#[test]
+fn a_hint_for_a_stranger_is_refused() {
+    for stranger in [u32::from(NodeId::node(9).bits()), u32::MAX] {
+        let mut place = Place::new(&STORES[1]);
+        let (keeper, _, versions) = place.held[0].clone();
+        let store = wire::Store {
+            request: 1,
+            key: "owed".into(),
+            versions,
+            hint_for: Some(stranger),
+            ..Default::default()
+        };
+        let other = place.cluster.ids().into_iter().find(|id| *id != keeper);
+        let from = other.expect("there are others");
+        let outputs = place
+            .cluster
+            .handle(keeper, Input::Message(from, Message::Store(store)));
+        let refused = outputs.iter().any(|output| {
+            matches!(output, Output::Send(_, Message::StoreReply(reply)) if reply.refusal.is_some())
+        });
+        assert!(refused, "{outputs:?}");
+        assert_eq!(place.cluster.held(keeper, "owed"), Versions::new());
+        place.cluster.bag.clear();
+        place.check(true);
+    }
 }
 
 /// What is said: which message, to whom, how long after, and what is changed in it.
