@@ -42,14 +42,14 @@ fn a_killed_writer_has_written_what_it_acknowledged_and_at_most_one_batch_more()
 
 /// Starts a writer and kills it. Gives the last batch of which it said that a crash would leave it, if it came to any.
 fn killed_after(acknowledged: usize, folder: &Path) -> Option<usize> {
-    let own = std::env::current_exe().unwrap();
+    let own = std::env::current_exe().expect("it runs");
     let mut child = Command::new(own)
         .args(["--exact", "--nocapture", NAME])
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
-    let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        .expect("it starts");
+    let said = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     let (mut last, mut heard) = (None, 0);
     // What it said before it died counts, whenever it is read.
     for line in said.map_while(Result::ok) {
@@ -58,11 +58,11 @@ fn killed_after(acknowledged: usize, folder: &Path) -> Option<usize> {
         };
         last = number.parse::<usize>().ok();
         if heard == acknowledged {
-            child.kill().unwrap();
+            child.kill().expect("it was started");
         }
         heard += 1;
     }
-    child.wait().unwrap();
+    child.wait().expect("it was started");
     assert!(
         heard > acknowledged,
         "the writer ended after {heard} batches"
