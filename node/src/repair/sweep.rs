@@ -6,9 +6,8 @@
 //! are equal say no more than the hashes of their roots. A value that differs goes to the asking node, which joins it with
 //! its own and sends back what the other lacks of that: the two cannot exchange their values for ever.
 //!
-//! It yields to clients: while more requests than `yield_above` are in flight at a node, it puts its steps off. Their
-//! number is their rate times their latency (Little, 1961), so this also heeds a latency that rises. Beyond that, it yields
-//! while they wait for their turn, as all background work does.
+//! It yields to clients that wait for their turn, and while more requests than `yield_above` are in flight at a node: their
+//! number is their rate times their latency (Little, 1961), so this also heeds a latency that rises.
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.7; Demers et al., Epidemic algorithms for replicated database
 //! maintenance, PODC 1987, §1.3 (push-pull anti-entropy).
