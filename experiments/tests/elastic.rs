@@ -154,6 +154,8 @@ fn figures(sets: &[&str]) -> impl Iterator<Item = Figures> {
             seed,
             detail: Detail::All,
             clock_error: Duration::ZERO,
+            oracles: Vec::new(),
+            sides: Vec::new(),
         };
         observe(&facts, events).figures
     })

@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn requests_are_refused_once_even_the_least_wait_of_an_interval_is_above_the_target() {
         let long = Duration::from_millis(41);
-        let cases: [(&str, fn(u64) -> u64, bool); 4] = [
+        type Wait = fn(u64) -> u64;
+        let cases: [(&str, Wait, bool); 4] = [
             ("a queue that is too long", |_| 21, false),
             ("a queue that is long enough", |_| 20, true),
             ("syncs", |ms| 40 - ms % 40, true),
