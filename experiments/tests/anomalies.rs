@@ -32,7 +32,7 @@ fn each_side_of_a_partition_serves_what_placement_and_detection_give_it() {
         let figures = carried_out(name, 3);
         hold(&figures);
         let at = |metric| figures.figure(0, metric).unwrap().value.unwrap();
-        let placed = at("side_1_expected") + at("side_2_expected");
+        let placed = at("side_1_placed") + at("side_2_placed");
         assert!((placed - 1.0).abs() < 1e-9, "{name}: {placed}");
     }
 }

@@ -198,7 +198,7 @@ impl Rows {
                 &side.undetected,
             );
             self.rate(&format!("side_{number}_detected_available"), &side.detected);
-            self.value(&format!("side_{number}_expected"), side.expected, 0);
+            self.value(&format!("side_{number}_placed"), side.expected, 0);
             for (name, rate) in [("", &side.available), ("_undetected", &side.undetected)] {
                 let excess = rate.share.zip(side.expected);
                 let excess = excess.map(|(share, expected)| share - expected);

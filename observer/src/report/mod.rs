@@ -1,6 +1,7 @@
 //! The report of a run or a sweep: one HTML page that needs nothing but itself.
 
 mod members;
+mod oracles;
 #[cfg(test)]
 pub(crate) mod sample;
 mod section;
@@ -44,7 +45,7 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
             p.muted { (verdict::facts(figures, manifest)) }
         }
         (section::verdict(figures))
-        (section::oracles(&figures.oracles))
+        (oracles::oracles(&figures.oracles))
         (section::phases(figures, &plots))
         (section::freshness(figures, &plots))
         (section::latency(figures, &plots))

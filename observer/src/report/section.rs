@@ -10,9 +10,7 @@ use crate::figures::{
     ClockDistance, FEW, Figures, Hints, IdleReads, LatencyRow, Measured, PhaseFigures, RepairPath,
     Spread, WHOLE, ZERO_AGE_MS,
 };
-use crate::oracle::{Checked, Verdict};
 use crate::plot::Plot;
-use crate::sweep::words;
 use maud::{Markup, html};
 use tidemark_proto::event::Outcome;
 
@@ -404,32 +402,6 @@ pub(super) fn legs(figures: &Figures) -> Markup {
                     legs.iter().map(|leg| times(format!("{} · {}", leg.name, leg.method), &leg.ms)),
                 )),
                 Measured::Missing(reason) => p.muted { "Not known: " (reason) "." },
-            }
-        }
-    }
-}
-
-pub(super) fn oracles(checked: &[Checked]) -> Markup {
-    let row = |one: &Checked| {
-        let cell = one.oracle.cell.clone().unwrap_or_default();
-        let part = if one.oracle.ablated { " (ablated)" } else { "" };
-        let cells = [
-            cell + part,
-            words::expected(&one.oracle),
-            words::estimate(&one.measured),
-            words::verdict_of(one).to_owned(),
-        ];
-        (one.verdict != Verdict::Holds, cells)
-    };
-    html! {
-        @if !checked.is_empty() {
-            section {
-                h2 { "What theory expects" }
-                (marked(["", "oracle", "measured", ""], checked.iter().map(row)))
-                p.note {
-                    "A value holds if the 95 % interval contains it, a bound if the whole interval keeps to it. With other \
-                     seeds one interval in twenty misses a value that is right."
-                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The report of a sweep: one HTML page that needs nothing but itself.
 
+use super::oracles::oracles;
 use super::table::table;
 use super::{Manifest, document, figure, section};
 use crate::plot;
@@ -21,7 +22,7 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
             p.first { (figures.facts.question) }
             @for sentence in verdict(figures) { p { (sentence) } }
         }
-        (section::oracles(&figures.oracles))
+        (oracles(&figures.oracles))
         section {
             h2 { "Cell by cell" }
             (figure(&plots, "cells", "Stale reads and read latency of every cell, with 95 % intervals over seeds."))

@@ -219,8 +219,8 @@ pub const METRICS: &[Metric] = &[
     ),
     share("side_1_available", "available on side 1"),
     share("side_2_available", "available on side 2"),
-    share("side_1_expected", "by placement on side 1"),
-    share("side_2_expected", "by placement on side 2"),
+    share("side_1_placed", "by placement on side 1"),
+    share("side_2_placed", "by placement on side 2"),
     told(
         "side_1_excess",
         "available on side 1 less placement",
