@@ -36,7 +36,7 @@ fn three_nodes_become_six_and_then_four() {
 /// If this fails, a lost message costs a write while keys move, or a change is lost with it.
 #[test]
 fn lost_messages_hold_a_change_up_and_cost_no_write() {
-    let loss = "network=[{ links = 'peers', latency = { exponential = '2ms' } }, { links = 'peers', loss = 0.05 }]";
+    let loss = "network=[{ links = 'peers', latency = { exponential = '2ms' } }, { links = 'peers', loss = 0.03 }]";
     for figures in figures(&[loss, "handover.retry='50ms'"]) {
         check(&figures, 5);
     }
@@ -46,7 +46,7 @@ fn lost_messages_hold_a_change_up_and_cost_no_write() {
 #[test]
 fn a_crash_in_the_midst_of_a_change_costs_no_write() {
     let crashes = format!(
-        "fault=[{CHANGES}, {{ at = '1500ms', every = '1s', until = '9s', crash = 'any', restart_after = '300ms' }}]"
+        "fault=[{CHANGES}, {{ at = '1500ms', every = '1s', until = '12s', crash = 'any', restart_after = '300ms' }}]"
     );
     for figures in figures(&[&crashes, "storage={ kind = 'lsm' }"]) {
         check(&figures, 5);
@@ -166,7 +166,7 @@ fn plan(seed: u64, sets: &[&str]) -> Plan {
     let base = [
         format!("seed={seed}"),
         format!("fault=[{CHANGES}]"),
-        "duration=10s".to_owned(),
+        "duration=14s".to_owned(),
         "warmup=500ms".to_owned(),
         "workload.keys=300".to_owned(),
         "handover.rate=600".to_owned(),
@@ -180,4 +180,4 @@ fn plan(seed: u64, sets: &[&str]) -> Plan {
 
 const SEEDS: u64 = 5;
 const CHANGES: &str =
-    "{ at = '2s', join = ['n4', 'n5', 'n6'] }, { at = '5s', leave = ['n2', 'n5'] }";
+    "{ at = '2s', join = ['n4', 'n5', 'n6'] }, { at = '8s', leave = ['n2', 'n5'] }";

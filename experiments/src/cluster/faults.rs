@@ -1,6 +1,7 @@
 //! The faults in force while a cluster is poked by hand: read as a plan's `[[fault]]` is, checked by the same code.
 
 use crate::plan::machine::{Harm, Strike, Whom, strikes};
+use crate::plan::members::MemberChange;
 use crate::plan::{Fault, Plan};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -62,6 +63,12 @@ impl Faults {
                 "{key} is given, but a fault by hand begins now, and once; say how long it lasts with --for"
             );
         }
+        ensure!(
+            !MemberChange::KINDS
+                .iter()
+                .any(|kind| table.contains_key(*kind)),
+            NO_FAULT
+        );
         let kind = Harm::KINDS.iter().find(|kind| table.contains_key(**kind));
         let length = match kind {
             Some(kind) if Harm::is_killing(kind) => "restart_after",
@@ -88,11 +95,7 @@ impl Faults {
                     bail!("{} names {id}, which is down already", fault.harm.kind());
                 }
             }
-            Fault::Members(_) => {
-                bail!(
-                    "members are no fault; change them by tidemark cluster join, leave or replace"
-                )
-            }
+            Fault::Members(_) => bail!(NO_FAULT),
             Fault::Rule(rule) => {
                 let number = 1 + self.numbers.get(&rule.kind).copied().unwrap_or_default();
                 let name = format!("{}-{number}", rule.kind);
@@ -226,3 +229,5 @@ fn spans(plan: &Plan) -> anyhow::Result<Vec<FaultSpan>> {
 }
 
 const EXAMPLES: &str = r#"partition = { isolate = "n3" } · loss = 0.3, links = "peers" · crash = "n2", restart_after = "2s" · pause = "any" · clock = { node = "n1", offset = "-200ms" }"#;
+const NO_FAULT: &str =
+    "members are no fault; change them by tidemark cluster join, leave or replace";

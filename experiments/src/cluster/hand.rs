@@ -129,7 +129,7 @@ impl<'a> Hand<'a> {
             Some(registrar)
         });
         let registrar = registrar.ok_or_else(|| Status::unavailable("no node answers"))?;
-        let began = (self.cluster).ask_members(registrar, Some(change));
+        let began = self.changes.ask(registrar, Some(change));
         let roll = began.map_err(Status::failed_precondition)?;
         self.changes.want(Step::new(self.now(), None, change));
         Ok(wire::ClusterChangeReply { roll: Some(roll) })
@@ -143,7 +143,7 @@ impl<'a> Hand<'a> {
             .filter(|(_, _, process)| process.is_some());
         let nodes = nodes.filter(|(id, ..)| id.role() == Role::Node);
         nodes
-            .filter_map(|(id, ..)| Some((id, self.cluster.ask_members(id, None).ok()?)))
+            .filter_map(|(id, ..)| Some((id, self.changes.ask(id, None).ok()?)))
             .collect()
     }
 

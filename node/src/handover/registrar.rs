@@ -2,8 +2,9 @@
 //! when everybody has taken the last.
 //!
 //! Whoever is believed to be down is not waited for, as long as what is left behind so is less than a quorum: when it comes
-//! back, its peers refuse what it coordinates by a roll that is more than a step behind, and tell it theirs. Two nodes that both take themselves for the registrar take the
-//! same steps; that they do not begin two changes at once is up to who asks them, as in Dynamo §4.8.1.
+//! back, its peers refuse what it coordinates by a roll that is more than a step behind, and tell it theirs. Two nodes that
+//! both take themselves for the registrar take the same steps; that they do not begin two changes at once is up to who
+//! asks them, as in Dynamo §4.8.1.
 
 use super::{CannotChange, HandoverOptions, tell};
 use crate::context::Context;

@@ -1,7 +1,7 @@
 //! The processes of a run and the links between them.
 
 use super::child::{NodeStart, Reporting, Start};
-use super::members::ask;
+use super::doors::Doors;
 use super::process::{self, Process};
 use crate::backend::Run;
 use crate::plan::machine::Blow;
@@ -15,17 +15,16 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tidemark_node::conditions::Conditions;
-use tidemark_node::partitioner::Change;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
 use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
 use tidemark_proto::wire::{
-    HealRequest, Link, LoadRequest, OpenRequest, RollReply, StatusReply, StatusRequest,
+    HealRequest, Link, LoadRequest, OpenRequest, StatusReply, StatusRequest,
 };
 use tokio::runtime::Handle;
 use tonic::transport::{Channel, Endpoint};
@@ -50,22 +49,6 @@ pub(crate) struct Cluster {
     note: Option<Note>,
     /// A folder for each member's data; they outlive its processes, and end with the cluster.
     data: TempDir,
-}
-
-/// Where the nodes that are up listen themselves, past the proxy.
-#[derive(Clone, Default)]
-pub(crate) struct Doors(Arc<Mutex<BTreeMap<NodeId, SocketAddr>>>);
-
-impl Doors {
-    /// Where one is; none: it is down.
-    pub(crate) fn of(&self, id: NodeId) -> Option<SocketAddr> {
-        self.lock().get(&id).copied()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, SocketAddr>> {
-        // Nobody who holds it does anything that could fail.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Takes what happens to a run.
@@ -196,18 +179,6 @@ impl Cluster {
         self.doors.clone()
     }
 
-    /// Asks a node to begin a change of the members, or who they are.
-    ///
-    /// # Errors
-    /// Why it refuses, or that it does not answer.
-    pub(crate) fn ask_members(
-        &self,
-        node: NodeId,
-        change: Option<Change>,
-    ) -> Result<RollReply, String> {
-        self.runtime.block_on(ask(&self.doors, node, change))
-    }
-
     /// The links from clients.
     pub(crate) fn client_links(&self) -> Links {
         let clients = self.plan.clients();
@@ -243,7 +214,7 @@ impl Cluster {
             if let Some(member) = self.members.get_mut(id) {
                 member.process = None;
             }
-            self.doors.lock().remove(id);
+            self.doors.close(*id);
             self.note_machine(*id, MachineChange::Died);
         }
         for (process, name) in [
@@ -278,7 +249,7 @@ impl Cluster {
                 member.is_paused = true;
             } else {
                 killed.extend(member.process.take());
-                self.doors.lock().remove(id);
+                self.doors.close(*id);
             }
             self.note_machine(*id, blow.change());
         }
@@ -447,7 +418,7 @@ impl Cluster {
         let request = OpenRequest {
             links: links.collect(),
         };
-        self.doors.lock().extend(addresses);
+        self.doors.open(addresses);
         let mut control = self.control.clone();
         let reply = self.runtime.block_on(control.open(request));
         let reply = reply.map_err(|status| anyhow!("{}", status.message()))?;

@@ -1,6 +1,7 @@
 //! Changes of the members on real sockets: the administrator on a thread of its own, and its questions to the nodes.
 
-use super::cluster::{Cluster, Doors, Note};
+use super::cluster::{Cluster, Note};
+use super::doors::Doors;
 use crate::administrator::{Administrator, Ask};
 use crate::plan::members::Step;
 use anyhow::Context as _;
@@ -21,6 +22,8 @@ pub(crate) struct Changes {
     /// Dropped: the run is over.
     wanted: Sender<Step>,
     thread: JoinHandle<()>,
+    doors: Doors,
+    runtime: Handle,
 }
 
 impl Changes {
@@ -42,7 +45,20 @@ impl Changes {
         let thread = thread
             .spawn(move || desk.work(&told))
             .context("the administrator's thread")?;
-        Ok(Self { wanted, thread })
+        Ok(Self {
+            wanted,
+            thread,
+            doors: cluster.doors(),
+            runtime: runtime.clone(),
+        })
+    }
+
+    /// Asks a node to begin a change of the members, or who they are.
+    ///
+    /// # Errors
+    /// Why it refuses, or that it does not answer.
+    pub(crate) fn ask(&self, node: NodeId, change: Option<Change>) -> Result<RollReply, String> {
+        self.runtime.block_on(ask(&self.doors, node, change))
     }
 
     /// Wants one more change.
@@ -103,11 +119,7 @@ impl Desk {
 ///
 /// # Errors
 /// Why it refuses, or that it does not answer.
-pub(super) async fn ask(
-    doors: &Doors,
-    node: NodeId,
-    change: Option<Change>,
-) -> Result<RollReply, String> {
+async fn ask(doors: &Doors, node: NodeId, change: Option<Change>) -> Result<RollReply, String> {
     let address = doors.of(node).ok_or("the node is down")?;
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|error| error.to_string())?

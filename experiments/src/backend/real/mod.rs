@@ -2,6 +2,7 @@
 
 pub mod child;
 mod cluster;
+mod doors;
 mod load;
 mod members;
 pub mod process;

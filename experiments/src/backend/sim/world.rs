@@ -52,6 +52,7 @@ pub(super) struct World<'a> {
     clients: Clients,
     clients_alarm: Option<Duration>,
     administrator: Administrator,
+    administrator_alarm: Option<Duration>,
     pub(super) calls: OpenCalls,
     wants: Vec<Want>,
 }
@@ -79,6 +80,7 @@ impl<'a> World<'a> {
             clients: Clients::new(plan)?,
             clients_alarm: None,
             administrator: Administrator::of(plan),
+            administrator_alarm: None,
             calls: OpenCalls::default(),
             wants: Vec::new(),
             config,
@@ -183,7 +185,9 @@ impl<'a> World<'a> {
                 self.clients.act(self.now, &mut wants);
                 self.satisfy(wants);
             }
+            Happening::Administrator if self.administrator_alarm != Some(self.now) => {}
             Happening::Administrator => {
+                self.administrator_alarm = None;
                 if let Some(ask) = self.administrator.act(self.now) {
                     self.enrol(ask);
                 }
@@ -225,10 +229,15 @@ impl<'a> World<'a> {
         milestone
     }
 
-    /// Sets the administrator's alarm; one that was set before and is too early does no harm.
+    /// Sets the administrator's alarm.
     fn administer(&mut self) {
-        if let Some(due) = self.administrator.next_due() {
-            self.queue.push(due.max(self.now), Happening::Administrator);
+        let Some(due) = self.administrator.next_due() else {
+            return;
+        };
+        let due = due.max(self.now);
+        if self.administrator_alarm != Some(due) {
+            self.administrator_alarm = Some(due);
+            self.queue.push(due, Happening::Administrator);
         }
     }
 
