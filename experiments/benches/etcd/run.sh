@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compares Tidemark with etcd: fetches etcd if it is not installed (Debian's package etcd-server, unpacked beside the
 # build, so nothing is installed and no service starts), builds, runs, and leaves neither processes nor data behind.
-# Arguments go to the benchmark: `run.sh --help` lists them. About four minutes, after the build.
+# Arguments go to the benchmark: `run.sh --help` lists them. About ten minutes after the build, with
+# `--quick` one; `--table disk` leaves the first table out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
