@@ -29,7 +29,7 @@ fn what_theory_expects_of_each_anomaly_holds_with_few_seeds() {
 #[test]
 fn each_side_of_a_partition_serves_what_placement_and_detection_give_it() {
     for name in ["split", "split-sloppy"] {
-        let figures = carried_out(name, 3);
+        let figures = carried_out(name, 8);
         hold(&figures);
         let at = |metric| figures.figure(0, metric).unwrap().value.unwrap();
         let placed = at("side_1_placed") + at("side_2_placed");
