@@ -179,7 +179,7 @@ mod tests {
             matrix(&figures, &sample::manifest(), Style::Plain)
         };
         assert!(!shown(0.0).contains("lost writes"), "{}", shown(0.0));
-        for part in ["lost writes", "12.5", " 12\u{a0}345 "] {
+        for part in ["lost writes", "12.5", " 12 345 "] {
             assert!(
                 shown(0.125).contains(part),
                 "{part:?} is not in\n{}",
