@@ -176,6 +176,8 @@ impl Handover {
         if !self.begun {
             self.begun = true;
             self.resume(context);
+            // Whom the registrar is for all others may have missed what this node knows.
+            self.registrar.restart(context, true);
         }
         self.registrar.timeout(context, &self.options);
         self.step(context);

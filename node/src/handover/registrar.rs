@@ -25,8 +25,8 @@ pub(super) struct Registrar {
 }
 
 impl Registrar {
-    /// A new step: nobody is known to have taken it but this node. Who took it first tells the others; after a restart
-    /// that is the registrar. What all began with, nobody need be told.
+    /// A new step: nobody is known to have taken it but this node. Who took it first tells the others, as do the registrar
+    /// and who starts again with it. What all began with, nobody need be told.
     pub(super) fn restart(&mut self, context: &Context<'_>, took_it_first: bool) {
         self.taken.clear();
         let is_told = context.view.roll().number > 0 && (took_it_first || is_registrar(context));
