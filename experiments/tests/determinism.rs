@@ -5,7 +5,6 @@ use rand::Rng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 use tidemark::backend::sim::{Pace, simulate};
 use tidemark::backend::{Progress, Run};
 use tidemark::plan::{Plan, load};
@@ -417,9 +416,7 @@ fn facts(plan: &Plan) -> RunFacts {
         backend: "sim".to_owned(),
         seed: plan.seed,
         detail: plan.events,
-        clock_error: Duration::ZERO,
-        sides: Vec::new(),
-        oracles: Vec::new(),
+        ..RunFacts::default()
     }
 }
 

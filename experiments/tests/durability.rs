@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
-use std::time::Duration;
 use tidemark::backend::sim::{Pace, simulate};
 use tidemark::backend::{Progress, Run};
 use tidemark::plan::load;
@@ -100,9 +99,7 @@ fn figures(sets: &[String]) -> Figures {
         backend: "sim".to_owned(),
         seed: plan.seed,
         detail: plan.events,
-        clock_error: Duration::ZERO,
-        sides: Vec::new(),
-        oracles: Vec::new(),
+        ..RunFacts::default()
     };
     let run = Run {
         plan: plan.scaled(),

@@ -153,9 +153,7 @@ fn figures(sets: &[&str]) -> impl Iterator<Item = Figures> {
             backend: "sim".to_owned(),
             seed,
             detail: Detail::All,
-            clock_error: Duration::ZERO,
-            oracles: Vec::new(),
-            sides: Vec::new(),
+            ..RunFacts::default()
         };
         observe(&facts, events).figures
     })

@@ -278,9 +278,7 @@ fn the_report_counts_the_machines_that_were_struck_and_sees_what_a_power_loss_to
         backend: "sim".to_owned(),
         seed: plan.seed,
         detail: plan.events,
-        clock_error: Duration::ZERO,
-        sides: Vec::new(),
-        oracles: Vec::new(),
+        ..RunFacts::default()
     };
     let figures = observe(&facts, events(&sets)).figures;
     let struck: Vec<_> = figures
