@@ -9,9 +9,12 @@ use crate::sealed;
 use crate::versioning::Versions;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use foldhash::fast::RandomState;
+use quick_cache::Weighter;
+use quick_cache::unsync::{Cache, DefaultLifecycle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
 use std::path::{Path, PathBuf};
@@ -49,6 +52,10 @@ struct LsmOptions {
     /// Bytes of blocks kept in memory. Few: reads go to the disk; many: memory.
     #[serde(default = "default_cache")]
     cache_bytes: u64,
+    /// Bytes of what was lately read or written, kept in memory as it is. Few: the engine is searched for what it has just
+    /// taken; many: memory.
+    #[serde(default = "default_recent")]
+    recent_bytes: u64,
     /// Bytes written before they become a table on disk. Few: many small tables to merge; many: memory, up to four times.
     #[serde(default = "default_memtable")]
     memtable_bytes: u64,
@@ -111,8 +118,8 @@ impl Lsm {
             folder: folder.to_owned(),
             reserve: options.reserve_bytes,
             is_full: false,
-            keys: Shelf::new(keys),
-            records: Shelf::new(records),
+            keys: Shelf::new(keys, options.recent_bytes),
+            records: Shelf::new(records, 0),
             failed: OnceCell::new(),
             engine,
         };
@@ -255,14 +262,21 @@ impl Storage for Lsm {
 /// A keyspace of the engine, and what was written since the last batch.
 struct Shelf {
     keyspace: Keyspace,
+    /// What of it is in memory too: a search of the engine costs more than all else that a replica does with a key.
+    recent: RefCell<Recent>,
     /// Shadows what is in the engine; none: removed.
     staged: BTreeMap<Bytes, Option<Bytes>>,
 }
 
 impl Shelf {
-    fn new(keyspace: Keyspace) -> Self {
-        let staged = BTreeMap::new();
-        Self { keyspace, staged }
+    fn new(keyspace: Keyspace, recent_bytes: u64) -> Self {
+        let items = usize::try_from(recent_bytes / SMALL).unwrap_or(usize::MAX);
+        let (hash, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
+        Self {
+            keyspace,
+            recent: Cache::with(items, recent_bytes, InMemory, hash, lifecycle).into(),
+            staged: BTreeMap::new(),
+        }
     }
 
     fn put(&mut self, name: Bytes, value: Option<Bytes>) {
@@ -273,8 +287,16 @@ impl Shelf {
         if let Some(staged) = self.staged.get(name) {
             return Ok(staged.clone());
         }
-        let found = self.keyspace.get(name)?;
-        Ok(found.map(|value| Bytes::copy_from_slice(&value)))
+        let mut recent = self.recent.borrow_mut();
+        if let Some(value) = recent.get(name) {
+            return Ok(Some(value.clone()));
+        }
+        let Some(value) = self.keyspace.get(name)? else {
+            return Ok(None);
+        };
+        let value = Bytes::copy_from_slice(&value);
+        recent.insert(Bytes::copy_from_slice(name), value.clone());
+        Ok(Some(value))
     }
 
     /// At most `limit` entries from `first` on, those behind `after`, as long as they are within.
@@ -312,12 +334,32 @@ impl Shelf {
     }
 
     fn unload(&mut self, batch: &mut OwnedWriteBatch) {
+        let recent = self.recent.get_mut();
         for (name, value) in std::mem::take(&mut self.staged) {
             match value {
-                Some(value) => batch.insert(&self.keyspace, &name[..], &value[..]),
-                None => batch.remove(&self.keyspace, &name[..]),
+                Some(value) => {
+                    batch.insert(&self.keyspace, &name[..], &value[..]);
+                    recent.insert(name, value);
+                }
+                None => {
+                    batch.remove(&self.keyspace, &name[..]);
+                    recent.remove(&name);
+                }
             }
         }
+    }
+}
+
+/// Values that were lately read or written, under their names.
+type Recent = Cache<Bytes, Bytes, InMemory, RandomState>;
+
+/// Weighs what is kept by the memory that it takes.
+#[derive(Clone, Copy)]
+struct InMemory;
+
+impl Weighter<Bytes, Bytes> for InMemory {
+    fn weight(&self, name: &Bytes, value: &Bytes) -> u64 {
+        (name.len() + value.len() + ENTRY_BYTES) as u64
     }
 }
 
@@ -330,6 +372,10 @@ fn default_cache() -> u64 {
     32 << 20
 }
 
+fn default_recent() -> u64 {
+    16 << 20
+}
+
 fn default_memtable() -> u64 {
     16 << 20
 }
@@ -340,5 +386,9 @@ fn default_reserve() -> u64 {
 
 /// What keyspaces and names mean; a folder of another format is refused.
 const FORMAT: &str = "1";
+/// What an entry takes in memory beside its bytes, about: two handles, a place in the table, two allocations.
+const ENTRY_BYTES: usize = 128;
+/// The bytes of a small entry.
+const SMALL: u64 = 256;
 /// The bytes of a place.
 const PLACE: usize = 8;

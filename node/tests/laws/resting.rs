@@ -18,12 +18,15 @@ proptest! {
 
     /// If this fails, an engine forgets, invents or resurrects versions, or claims to have kept what it lost.
     #[test]
-    fn storage_equals_a_map(steps in prop::collection::vec(step(), 0..60)) {
+    fn storage_equals_a_map(
+        steps in prop::collection::vec(step(), 0..60),
+        recent in prop::sample::select(vec![0, TWO_KEYS, 1 << 20]),
+    ) {
         for entry in storage::ENTRIES {
             let survives_crash = entry.promises.contains(&Promise::SurvivesCrash);
             let folder = tempfile::tempdir().expect("there is room for a folder");
             let own = folder.path().join("n1");
-            let mut engine = Some(open(entry, &own));
+            let mut engine = Some(open(entry, &own, recent));
             // What was synced, then what was held after each write since; and which of them the engine was given last.
             let (mut states, mut given) = (vec![State::default()], 0);
             for (number, step) in steps.iter().enumerate() {
@@ -51,7 +54,7 @@ proptest! {
                     Step::Reopen => {
                         drop(engine.take());
                         let kept = if own.exists() { Kept::Everything } else { Kept::Nothing };
-                        engine = Some(open(entry, &own));
+                        engine = Some(open(entry, &own, recent));
                         least = Some((kept, given));
                     }
                 }
@@ -92,7 +95,7 @@ proptest! {
         expected.sort_by_key(|key| place(key));
         for entry in storage::ENTRIES {
             let folder = tempfile::tempdir().expect("there is room for a folder");
-            let mut engine = open(entry, folder.path());
+            let mut engine = open(entry, folder.path(), TWO_KEYS);
             for key in &written {
                 prop_assert_eq!(engine.store(&name(*key), versions(1)), Ok(()));
                 if key % 2 == 0 {
@@ -108,9 +111,14 @@ proptest! {
     }
 }
 
-/// The engine of n1 in a folder.
-fn open(entry: &Entry<Build>, folder: &Path) -> Box<dyn Storage> {
-    let built = (entry.build)(&options(entry, SHAPE), NodeId::node(1), Some(folder));
+/// The engine of n1 in a folder, which keeps so many bytes in memory too, if it is one that does.
+fn open(entry: &Entry<Build>, folder: &Path, recent: u64) -> Box<dyn Storage> {
+    let resolved = (entry.resolve)(&options(entry, SHAPE));
+    let mut options = resolved.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+    if let Some(bytes) = options.get_mut("recent_bytes") {
+        *bytes = recent.into();
+    }
+    let built = (entry.build)(&options, NodeId::node(1), Some(folder));
     built.unwrap_or_else(|error| panic!("{}: {error}", entry.name))
 }
 
@@ -239,3 +247,5 @@ fn versions(number: usize) -> Versions {
 }
 
 const KEYS: u8 = 4;
+/// The bytes that about two of them take in memory.
+const TWO_KEYS: u64 = 400;
