@@ -539,7 +539,7 @@ mod tests {
         let reporter = Reporter {
             id,
             clock: Clock::start(),
-            note: Arc::new(drop),
+            note: None,
         };
         let outbox = Arc::new(Queue::new(config.limits.queue));
         Driver::new(

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tidemark_proto::clock::Clock;
-use tidemark_proto::event::Event;
+use tidemark_proto::event::{Detail, Event};
 use tidemark_proto::id::{NodeId, OperationId};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -86,18 +86,18 @@ pub enum ServeError {
 }
 
 /// Serves as one node until `shutdown`. Then new calls are refused, those in flight get their answers, and what was
-/// stored is synced.
+/// stored is synced. If nobody takes its notes, it makes as few as it can.
 ///
 /// # Errors
 /// The node cannot be built from its settings, or a part of it fails.
 pub async fn serve(
     listener: TcpListener,
     settings: Settings,
-    note: Note,
+    note: Option<Note>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let Settings {
-        config,
+        mut config,
         id,
         life,
         links,
@@ -105,6 +105,9 @@ pub async fn serve(
         data,
         conditions,
     } = settings;
+    if note.is_none() {
+        config.detail = Detail::None;
+    }
     let reporter = Reporter { id, clock, note };
     let storage = config::storage(&config, id, data.as_deref())?;
     let disk = Disk::under(storage, conditions.clone());
@@ -173,12 +176,15 @@ fn ended(joined: thread::Result<Result<(), Failed>>, id: NodeId) -> ServeError {
 struct Reporter {
     id: NodeId,
     clock: Clock,
-    note: Note,
+    /// None: nobody listens.
+    note: Option<Note>,
 }
 
 impl Reporter {
     fn note(&self, event: Event) {
-        (self.note)(event);
+        if let Some(note) = &self.note {
+            note(event);
+        }
     }
 
     fn refuse(&self, operation: OperationId, reason: impl Into<Cow<'static, str>>) {

@@ -103,7 +103,7 @@ impl Cluster {
         let task = tokio::spawn(serve(
             listener,
             settings,
-            Arc::new(move |event| note.lock().unwrap().push(event)),
+            Some(Arc::new(move |event| note.lock().unwrap().push(event))),
             async move { drop(asked.await) },
         ));
         let shutdown = Some(shutdown);

@@ -122,7 +122,7 @@ pub async fn node(
     ready: impl FnOnce() -> anyhow::Result<()>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let (reporter, note) = report_to(start.reporting.as_ref());
+    let (reporter, note) = report_to(start.reporting.as_ref()).unzip();
     let settings = Settings {
         config: start.config,
         id: start.id,
@@ -146,7 +146,8 @@ pub async fn netfuzz(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let keep = reporting.as_ref().map_or(Detail::None, |to| to.detail);
-    let (reporter, note) = report_to(reporting.as_ref());
+    let (reporter, note) = report_to(reporting.as_ref()).unzip();
+    let note = note.unwrap_or_else(|| Arc::new(drop));
     ready()?;
     let served = proxy::serve(listener, proxy::Journal { keep, note }, shutdown).await;
     finish(reporter).await;
@@ -174,10 +175,8 @@ pub async fn observer(
 type Note = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// A line to the observer, if there is one, and what passes on what is to be kept.
-fn report_to(reporting: Option<&Reporting>) -> (Option<Reporter>, Note) {
-    let Some(reporting) = reporting else {
-        return (None, Arc::new(|_| {}));
-    };
+fn report_to(reporting: Option<&Reporting>) -> Option<(Reporter, Note)> {
+    let reporting = reporting?;
     let reporter = Reporter::connect(reporting.observer, &reporting.source);
     let (line, detail) = (reporter.clone(), reporting.detail);
     let note = move |event: Event| {
@@ -185,7 +184,7 @@ fn report_to(reporting: Option<&Reporting>) -> (Option<Reporter>, Note) {
             line.report(event);
         }
     };
-    (Some(reporter), Arc::new(note))
+    Some((reporter, Arc::new(note)))
 }
 
 /// What was seen reaches the observer before the process ends.

@@ -32,16 +32,22 @@ impl ByHand {
         }
     }
 
+    /// Whether anybody listens.
+    pub(super) fn is_heard(&self) -> bool {
+        self.reporter.note.is_some()
+    }
+
     /// Names a request; gives the operation that has begun.
     pub(super) fn begin(&self, request: &mut Request) -> Operation {
         // As the core names what comes to it without a name: it never has to here.
         let number = 1 + self.named.fetch_add(1, Ordering::Relaxed);
         let sequence = u64::from(self.life) << 32 | number;
         request.operation = OperationId::new(self.reporter.id, sequence);
-        let (kind, context_from, bytes) = match &mut request.call {
-            Call::Get { .. } | Call::Probe => (Kind::Get, None, 0),
-            Call::Put { value, context, .. } => (Kind::Put, unmark(context), value.len()),
-            Call::Delete { context, .. } => (Kind::Delete, unmark(context), 0),
+        let context_from = unmark(request);
+        let (kind, bytes) = match &request.call {
+            Call::Get { .. } | Call::Probe => (Kind::Get, 0),
+            Call::Put { value, .. } => (Kind::Put, value.len()),
+            Call::Delete { .. } => (Kind::Delete, 0),
         };
         let now = self.reporter.clock.elapsed();
         let operation = Operation {
@@ -118,8 +124,16 @@ fn mark(context: &mut Bytes, operation: OperationId) {
     *context = marked.freeze();
 }
 
+/// Takes out of a request's context what [`mark`] has added, and tells which operation that was.
+pub(super) fn unmark(request: &mut Request) -> Option<OperationId> {
+    match &mut request.call {
+        Call::Get { .. } | Call::Probe => None,
+        Call::Put { context, .. } | Call::Delete { context, .. } => unmark_context(context),
+    }
+}
+
 /// Takes out of a context what [`mark`] has added. One that was not given out by hand is left as it is.
-fn unmark(context: &mut Bytes) -> Option<OperationId> {
+fn unmark_context(context: &mut Bytes) -> Option<OperationId> {
     let (marked, checksum) = context.split_last_chunk::<8>()?;
     let (plain, operation) = marked.split_last_chunk::<8>()?;
     if u64::from_be_bytes(*checksum) != xxh3_64(marked) {
@@ -149,12 +163,12 @@ mod tests {
         mark(&mut context, operation);
         let mut broken = BytesMut::from(&context[..]);
         broken[0] ^= 1;
-        assert_eq!(unmark(&mut context), Some(operation));
+        assert_eq!(unmark_context(&mut context), Some(operation));
         assert_eq!(context, given);
 
         for foreign in [Bytes::new(), given, broken.freeze()] {
             let mut context = foreign.clone();
-            assert_eq!(unmark(&mut context), None);
+            assert_eq!(unmark_context(&mut context), None);
             assert_eq!(context, foreign);
         }
         let mut empty = Bytes::new();

@@ -30,9 +30,14 @@ impl Reception {
         }
     }
 
-    /// Asks the node and waits for its reply. What names no operation is made by hand: it is named and noted here.
+    /// Asks the node and waits for its reply. What names no operation is made by hand: it is named and noted here, if
+    /// anybody listens.
     async fn ask(&self, mut request: Request) -> Reply {
         if !request.operation.is_none() {
+            return self.pass(request).await;
+        }
+        if !self.by_hand.is_heard() {
+            by_hand::unmark(&mut request);
             return self.pass(request).await;
         }
         let reception = self.clone();
