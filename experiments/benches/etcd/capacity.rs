@@ -79,7 +79,11 @@ impl Search {
     ) -> anyhow::Result<Seen> {
         let time = self.time;
         let load = Load { work, pace, time };
-        load.drive(store, system).await
+        let seen = load.drive(store, system).await?;
+        match seen.error {
+            Some(error) if seen.rate == 0.0 => Err(error.context("no call succeeded")),
+            _ => Ok(seen),
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod capacity;
+mod client;
 mod load;
 mod store;
 mod system;
@@ -34,7 +35,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Dialect, Store, Work};
 use system::System;
+use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Compare Tidemark with etcd.
 #[derive(Parser)]

@@ -1,18 +1,13 @@
-//! How each store is called: the same tonic channels and the same calls in flight, whatever the messages are.
+//! How each store is called: the same client and the same calls in flight, whatever the messages are.
 
 use crate::Options;
+use crate::client::{Call, Client};
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use prost::Message;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use tidemark_proto::codec::Codec;
 use tidemark_proto::wire;
-use tidemark_proto::wire::kv_client::KvClient;
-use tonic::Request;
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::{Channel, Endpoint};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a store is asked to do.
@@ -28,10 +23,13 @@ pub(crate) enum Work {
 
 /// A store as its client sees it.
 pub(crate) struct Store {
-    channels: Vec<Channel>,
+    clients: Vec<Client>,
     value: Bytes,
     keys: Vec<String>,
     dialect: Dialect,
+    /// How it is asked to write, and to read.
+    put: Call,
+    get: Call,
 }
 
 /// What a store speaks.
@@ -65,17 +63,17 @@ impl Store {
         options: &Options,
         dialect: Dialect,
     ) -> anyhow::Result<Self> {
-        let mut channels = Vec::new();
-        for address in addresses
-            .iter()
-            .cycle()
-            .take(addresses.len() * options.channels.get())
-        {
-            let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
-            channels.push(endpoint.tcp_nodelay(true).connect_lazy());
-        }
+        let connections = addresses.len() * options.channels.get();
+        let (put, get) = match &dialect {
+            Dialect::Tidemark { .. } => ("/tidemark.v1.Kv/Put", "/tidemark.v1.Kv/Get"),
+            Dialect::Etcd { .. } => ("/etcdserverpb.KV/Put", "/etcdserverpb.KV/Range"),
+        };
         Ok(Self {
-            channels,
+            put: Call::new(put)?,
+            get: Call::new(get)?,
+            clients: (addresses.iter().cycle().take(connections))
+                .map(|address| Client::new(*address))
+                .collect(),
             value: vec![b'v'; options.value_bytes].into(),
             keys: (0..options.keys.get())
                 .map(|key| format!("key-{key:08}"))
@@ -97,19 +95,18 @@ impl Store {
 
     /// Carries out the `turn`-th call of a client that takes nodes in turn. Nobody else may write the key meanwhile.
     pub(crate) async fn call(&self, work: Work, turn: usize, key: usize) -> anyhow::Result<()> {
-        let channel = self.channels[turn % self.channels.len()].clone();
+        let client = &self.clients[turn % self.clients.len()];
         match &self.dialect {
             Dialect::Tidemark { contexts } => {
-                let client = KvClient::new(channel);
                 self.call_tidemark(client, work, key, &contexts[key]).await
             }
-            Dialect::Etcd { .. } => self.call_etcd(Grpc::new(channel), work, key).await,
+            Dialect::Etcd { .. } => self.call_etcd(client, work, key).await,
         }
     }
 
     async fn call_tidemark(
         &self,
-        mut client: KvClient<Channel>,
+        client: &Client,
         work: Work,
         key: usize,
         context: &Mutex<Bytes>,
@@ -126,7 +123,7 @@ impl Store {
                 checksum: Some(xxh3_64(&self.value)),
                 ..Default::default()
             };
-            let reply = client.put(put).await?.into_inner();
+            let reply: wire::PutReply = client.call(&self.put, &put).await?;
             *context.lock().unwrap_or_else(PoisonError::into_inner) = reply.context;
             return Ok(());
         }
@@ -135,7 +132,7 @@ impl Store {
             read_quorum: (work == Work::LocalRead).then_some(1),
             ..Default::default()
         };
-        let reply = client.get(get).await?.into_inner();
+        let reply: wire::GetReply = client.call(&self.get, &get).await?;
         let [version] = &reply.versions[..] else {
             anyhow::bail!(
                 "{} versions of {} were read",
@@ -151,21 +148,21 @@ impl Store {
         Ok(())
     }
 
-    async fn call_etcd(&self, grpc: Grpc<Channel>, work: Work, key: usize) -> anyhow::Result<()> {
+    async fn call_etcd(&self, client: &Client, work: Work, key: usize) -> anyhow::Result<()> {
         let name = self.keys[key].clone().into_bytes();
         if work == Work::Put {
             let put = Put {
                 key: name,
                 value: self.value.clone(),
             };
-            let Done {} = unary(grpc, "/etcdserverpb.KV/Put", put).await?;
+            let Done {} = client.call(&self.put, &put).await?;
             return Ok(());
         }
         let range = Range {
             key: name,
             serializable: work == Work::LocalRead,
         };
-        let found: Found = unary(grpc, "/etcdserverpb.KV/Range", range).await?;
+        let found: Found = client.call(&self.get, &range).await?;
         let pair = found.pairs.first().context("a key was not found")?;
         ensure!(
             pair.value == self.value,
@@ -174,19 +171,6 @@ impl Store {
         );
         Ok(())
     }
-}
-
-async fn unary<Q, A>(mut grpc: Grpc<Channel>, path: &'static str, request: Q) -> anyhow::Result<A>
-where
-    Q: Message + 'static,
-    A: Message + Default + 'static,
-{
-    grpc.ready().await?;
-    let path = PathAndQuery::from_static(path);
-    let reply = grpc
-        .unary(Request::new(request), path, Codec::default())
-        .await?;
-    Ok(reply.into_inner())
 }
 
 /// etcd's `RangeRequest`, as far as it is used here.
