@@ -1,11 +1,11 @@
 //! The program `tidemark`; what it can do is in `command/`.
 
 use std::process::ExitCode;
-use tikv_jemallocator::Jemalloc;
+use mimalloc::MiMalloc;
 
 /// Nodes and proxies free on one thread what another has allocated.
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     tidemark::command::main()

@@ -35,11 +35,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Dialect, Store, Work};
 use system::System;
-use tikv_jemallocator::Jemalloc;
+use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
 
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Compare Tidemark with etcd.
 #[derive(Parser)]
