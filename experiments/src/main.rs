@@ -1,7 +1,7 @@
 //! The program `tidemark`; what it can do is in `command/`.
 
-use std::process::ExitCode;
 use mimalloc::MiMalloc;
+use std::process::ExitCode;
 
 /// Nodes and proxies free on one thread what another has allocated.
 #[global_allocator]

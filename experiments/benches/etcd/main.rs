@@ -27,6 +27,7 @@ use anyhow::Context as _;
 use capacity::{Capacity, Search};
 use clap::{Parser, ValueEnum};
 use load::{Load, Pace, Seen};
+use mimalloc::MiMalloc;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Dialect, Store, Work};
 use system::System;
-use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
 
 #[global_allocator]
