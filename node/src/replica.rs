@@ -232,6 +232,7 @@ impl Replica {
             for news in std::mem::take(context.news) {
                 if let News::Believed(node, belief) = news {
                     self.replication.believed(&mut context, node, belief);
+                    self.handover.believed(&context);
                 }
                 for repair in &mut self.repairs {
                     repair.hear(&mut context, &news);

@@ -177,6 +177,41 @@ fn a_change_waits_for_whom_a_quorum_needs() {
     assert_eq!(roll(&["n2", "n3"]), 1, "it is announced, and no more");
 }
 
+/// If this fails, a change stops for ever whose registrar has died, and no other can be begun.
+#[test]
+fn who_takes_the_place_of_the_registrar_goes_on_with_its_change() {
+    let mut story = Story::of(1);
+    let mut config = story.cluster.config.clone();
+    config.membership.options =
+        serde_json::from_value(json!({ "down": { "n1": "500ms" } })).unwrap();
+    story.cluster = Cluster::new(config);
+    let [n1, n2] = [1, 2].map(NodeId::node);
+    story.enrol(n1, Some("+n4".parse().unwrap())).unwrap();
+    for _ in 0..100 {
+        if story.roll(n2).unwrap().roll.number == 1 {
+            break;
+        }
+        if story.cluster.bag.is_empty() {
+            story.wait(Duration::from_millis(1));
+        } else {
+            story.cluster.deliver(0);
+        }
+    }
+    story.cluster.crash(n1);
+    story.pass(Duration::from_millis(400));
+    let under_way = story.roll(n2).unwrap().roll.under_way;
+    assert!(under_way.is_some(), "n1 is still waited for");
+    for _ in 0..100 {
+        story.pass(Duration::from_millis(20));
+    }
+    let enrolled = story.roll(n2).unwrap();
+    assert_eq!(
+        (enrolled.registrar, enrolled.roll.under_way),
+        (Some(n2), None)
+    );
+    assert!(story.enrol(n2, Some("+n5".parse().unwrap())).is_ok());
+}
+
 /// A cluster, its clients, and what they know.
 struct Story {
     seed: u64,

@@ -171,6 +171,11 @@ impl Handover {
         }
     }
 
+    /// This node believes something else of another.
+    pub(crate) fn believed(&mut self, context: &Context<'_>) {
+        self.registrar.take_over(context);
+    }
+
     /// The alarm is due.
     pub(crate) fn timeout(&mut self, context: &mut Context<'_>) {
         if !self.begun {

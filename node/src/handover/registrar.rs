@@ -33,6 +33,13 @@ impl Registrar {
         self.due = is_told.then_some(context.now.elapsed);
     }
 
+    /// Beliefs have changed: whoever is the registrar by that goes on with what the one before it has begun.
+    pub(super) fn take_over(&mut self, context: &Context<'_>) {
+        if self.due.is_none() && context.view.roll().number > 0 && is_registrar(context) {
+            self.due = Some(context.now.elapsed);
+        }
+    }
+
     /// A member says how far it is.
     pub(super) fn heard(
         &mut self,
