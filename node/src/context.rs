@@ -123,6 +123,7 @@ impl Context<'_> {
         }
         let id = self.id;
         self.note_chore(Chore::MembersChanged, id, |upkeep| upkeep.count = number);
+        self.news.push(News::Enrolled);
         true
     }
 

@@ -19,6 +19,7 @@ use tidemark_node::replica::{Input, Output};
 use tidemark_node::request::{Answer, Enrolled, Reply, Ticket};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Message;
+use tidemark_proto::wire;
 
 /// If this fails, a read during a change of the members misses a write, or a change loses one or never ends.
 #[test]
@@ -210,6 +211,45 @@ fn who_takes_the_place_of_the_registrar_goes_on_with_its_change() {
         (Some(n2), None)
     );
     assert!(story.enrol(n2, Some("+n5".parse().unwrap())).is_ok());
+}
+
+/// If this fails, what is kept for a node is lost when that leaves.
+#[test]
+fn what_was_kept_for_who_has_left_goes_to_who_holds_the_key_now() {
+    let [n1, n2, n3, n4] = [1, 2, 3, 4].map(NodeId::node);
+    let mut story = Story::of(1);
+    let operation = OperationId::new(NodeId::client(1), 1);
+    let _ = (story.cluster).ask(n1, put(operation, "key", "value", Bytes::new()));
+    let versions = story.cluster.held(n1, "key");
+    let mut config = story.cluster.config.clone();
+    config.repair = vec![choice_of("hint")];
+    config.membership.options = serde_json::from_value(json!({ "down": { "n3": "0s" } })).unwrap();
+    story.cluster = Cluster::new(config);
+    story.pass(Duration::from_millis(10));
+    let store = wire::Store {
+        request: 1,
+        key: "key".into(),
+        versions: versions.clone(),
+        operation: operation.bits(),
+        hint_for: Some(n3.bits().into()),
+        durable: false,
+        roll: 0,
+    };
+    let _ = (story.cluster).handle(n1, Input::Message(n2, Message::Store(store)));
+    story.enrol(n1, Some("n3>n4".parse().unwrap())).unwrap();
+    let held = |story: &Story| [n1, n2, n4].map(|node| story.cluster.held(node, "key"));
+    for _ in 0..200 {
+        story.pass(Duration::from_millis(20));
+        if story.roll(n1).unwrap().roll.under_way.is_some() {
+            assert_eq!(
+                held(&story),
+                [vec![], vec![], vec![]],
+                "it is kept until then"
+            );
+        }
+    }
+    assert_eq!(story.roll(n1).unwrap().roll.under_way, None);
+    assert_eq!(held(&story), [versions.clone(), versions.clone(), versions]);
 }
 
 /// A cluster, its clients, and what they know.

@@ -42,7 +42,7 @@ pub enum Chore {
     /// It keeps a write of the key in the peer's place. Of this and of what becomes of hints, the count is that of all
     /// hints that it keeps then.
     HintKept,
-    /// A hint has gone home to the peer.
+    /// A hint has gone home to the peer; or to those who hold the key now, since the peer has left.
     HintDelivered,
     /// A hint was forgotten since it was too old.
     HintExpired,

@@ -1,7 +1,8 @@
 //! Hinted hand-off: what a node keeps in another's place is delivered once that can be reached, and forgotten once it is
 //! acknowledged.
 //!
-//! It yields to clients that wait for their turn. Nodes believed to be down are left alone; with a membership that never doubts anybody, a hint is sent again and again.
+//! It yields to clients that wait for their turn. Nodes believed to be down are left alone; with a membership that never
+//! doubts anybody, a hint is sent again and again. What was kept for a node that has left is for those who hold the key now.
 //!
 //! Reference: DeCandia et al., Dynamo, SOSP 2007, §4.6. Departs from it: what a hint says of a key is joined with what
 //! another says of it, so that a node that was away is sent each key once.
@@ -98,7 +99,9 @@ struct Sent {
 impl Repair for HintRepair {
     fn hear(&mut self, context: &mut Context<'_>, news: &News) {
         match news {
-            News::HintKept(_) | News::Believed(_, Belief::Up) => self.set_alarm(context),
+            News::HintKept(_) | News::Believed(_, Belief::Up) | News::Enrolled => {
+                self.set_alarm(context);
+            }
             News::Believed(..) | News::ReadFinished(_) | News::Stored(_) => {}
         }
     }
@@ -133,6 +136,11 @@ impl Repair for HintRepair {
         }
         self.sent.retain(|_, sent| sent.until > now);
         if self.free <= now
+            && let Some(left) = left(context)
+        {
+            self.readdress(context, left);
+        }
+        if self.free <= now
             && let Some(to) = self.next(context)
         {
             match self.turn.put_off(context) {
@@ -157,6 +165,25 @@ impl Repair for HintRepair {
 }
 
 impl HintRepair {
+    /// Keeps for those who hold the keys now what was kept for a node that has left.
+    fn readdress(&mut self, context: &mut Context<'_>, left: NodeId) {
+        let kept = context.hints.of(left).take(self.options.batch as usize);
+        let kept: Vec<_> = kept
+            .map(|(key, hint)| (key.clone(), hint.clone()))
+            .collect();
+        self.free = context.now.elapsed + self.options.retry.0;
+        for (key, hint) in kept {
+            let replicas = context.view.preference(&key, context.replicas);
+            let is_kept = replicas.iter().all(|replica| {
+                let kept = context.stand_in(*replica, &key, &hint.versions, hint.operation);
+                kept.is_ok()
+            });
+            if is_kept {
+                forget(context, left, &key, Chore::HintDelivered);
+            }
+        }
+    }
+
     /// Sends hints to a node that waits for some.
     fn deliver(&mut self, context: &mut Context<'_>, to: NodeId) {
         let on_their_way = self.sent.values().filter(|sent| sent.to == to);
@@ -199,7 +226,10 @@ impl HintRepair {
                 .values()
                 .filter(|sent| sent.to == *replica)
                 .count();
-            context.view.is_up(*replica) && sent < *hints && sent < self.options.batch as usize
+            context.view.nodes().contains(replica)
+                && context.view.is_up(*replica)
+                && sent < *hints
+                && sent < self.options.batch as usize
         };
         let ready = || {
             context
@@ -217,12 +247,19 @@ impl HintRepair {
             .hints
             .oldest()
             .map(|(since, ..)| since + self.options.max_age.0);
-        let ready = self
-            .next(context)
-            .map(|_| self.free.max(context.now.elapsed));
+        let ready = self.next(context).or_else(|| left(context));
+        let ready = ready.map(|_| self.free.max(context.now.elapsed));
         let lost = self.sent.values().map(|sent| sent.until).min();
         self.due = expires.into_iter().chain(ready).chain(lost).min();
     }
+}
+
+/// A node for which something is kept and which has left; none while a change is under way.
+fn left(context: &Context<'_>) -> Option<NodeId> {
+    let is_settled = context.view.roll().under_way.is_none();
+    let kept_for = context.hints.replicas().filter(|_| is_settled);
+    let mut kept_for = kept_for.map(|(replica, _)| replica);
+    kept_for.find(|replica| !context.view.nodes().contains(replica))
 }
 
 /// Forgets a hint that was acknowledged, unless more has been kept of its key meanwhile.

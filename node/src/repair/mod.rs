@@ -66,6 +66,8 @@ pub enum News {
     HintKept(NodeId),
     /// What this node believes of another is no longer what it was.
     Believed(NodeId, Belief),
+    /// The members are no longer those that they were.
+    Enrolled,
 }
 
 /// What the replicas of a key answered to one read.

@@ -72,7 +72,11 @@ impl Repair for ReadRepair {
                     repair(context, read);
                 }
             }
-            News::ReadFinished(_) | News::Stored(_) | News::HintKept(_) | News::Believed(..) => {}
+            News::ReadFinished(_)
+            | News::Stored(_)
+            | News::HintKept(_)
+            | News::Believed(..)
+            | News::Enrolled => {}
         }
     }
 

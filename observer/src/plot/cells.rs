@@ -146,7 +146,7 @@ fn legend<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &SweepFigures) {
         let name = sheet.clip(case, look, WIDEST);
         sheet.dot((left + DOT, 54.0), colour, DOT);
         sheet.text((left + 3.0 * DOT, 54.0), &name, Anchor::Start, look);
-        left += sheet.width(&name, look) + 3.0 * DOT + GUTTER;
+        left += WIDER * sheet.width(&name, look) + 3.0 * DOT + GUTTER;
     }
 }
 
@@ -266,5 +266,7 @@ const BOTTOM: f64 = 68.0;
 const ROW: f64 = 20.0;
 const SPACE: f64 = 14.0;
 const WIDEST: f64 = 240.0;
+/// How much wider than ours the letters of a reader may be, who has other fonts.
+const WIDER: f64 = 1.15;
 const DOT: f64 = 4.0;
 const CAP: f64 = 5.0;

@@ -20,7 +20,7 @@ pub(super) fn oracles(checked: &[Checked]) -> Markup {
     };
     html! {
         @if !checked.is_empty() {
-            section {
+            section.oracles {
                 h2 { "What theory expects" }
                 (marked(["", "oracle", "measured", ""], checked.iter().map(row)))
                 p.note {

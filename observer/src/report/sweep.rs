@@ -38,12 +38,14 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
                  the very moment a write completes."
             }
         }
-        section {
-            h2 { "What makes the difference" }
-            (differences(figures))
-            p.note {
-                "Each case against the first of its axis, seed by seed: what a seed gives to both drops out. Shares differ by \
-                 percentage points; × is the ratio of the two figures."
+        @if !figures.differences.is_empty() {
+            section {
+                h2 { "What makes the difference" }
+                (differences(figures))
+                p.note {
+                    "Each case against the first of its axis, seed by seed: what a seed gives to both drops out. Shares differ \
+                     by percentage points; × is the ratio of the two figures."
+                }
             }
         }
         (section::again(manifest))
