@@ -3,7 +3,9 @@
 mod aftermath;
 mod members;
 
-pub use aftermath::{Convergence, Hints, IdleReads, Lag, LostWrites, RepairPath, Repairs};
+pub use aftermath::{
+    Convergence, Hints, IdleReads, Lag, LostWrites, ReadRequests, RepairPath, Repairs,
+};
 pub use members::MemberChange;
 
 use crate::oracle::Checked;
@@ -56,6 +58,8 @@ pub struct Figures {
     pub repairs_at_idle: Measured<u64>,
     /// What read repair sent for reads after which there should have been nothing left to repair.
     pub idle_reads: Measured<IdleReads>,
+    /// How many other nodes were asked for reads.
+    pub read_requests: Measured<ReadRequests>,
     /// How long after their completion writes were held by the first, second, … of their replicas.
     pub replication_lag: Measured<Vec<Lag>>,
     /// How well crashes were detected.

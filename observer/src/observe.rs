@@ -22,6 +22,7 @@ use crate::metric::legs::Legs;
 use crate::metric::lost_writes::LostWrites;
 use crate::metric::members::Members;
 use crate::metric::never_won::NeverWon;
+use crate::metric::read_requests::ReadRequests;
 use crate::metric::read_share::ReadShare;
 use crate::metric::repair::Repair;
 use crate::metric::resurrected::resurrected;
@@ -149,6 +150,7 @@ pub struct Observation {
     convergence: Convergence,
     repair: Repair,
     idle_reads: IdleReads,
+    read_requests: ReadRequests,
     lag: Lag,
     detection: Detection,
     sides: Sides,
@@ -187,6 +189,7 @@ impl Observation {
             convergence: Convergence::default(),
             repair: Repair::default(),
             idle_reads: IdleReads::default(),
+            read_requests: ReadRequests::default(),
             lag: Lag::default(),
             detection: Detection::default(),
             events: 0,
@@ -232,6 +235,7 @@ impl Observation {
         self.convergence.observe(&seen);
         self.repair.observe(&seen);
         self.idle_reads.observe(&seen);
+        self.read_requests.observe(&seen);
         self.lag.observe(&seen);
         self.detection.observe(&seen);
         self.sides.observe(&seen);
@@ -298,6 +302,7 @@ impl Observation {
             repairs: self.repair.report(&run),
             repairs_at_idle: self.repair.at_idle(&run, equal_after),
             idle_reads: self.idle_reads.report(&run),
+            read_requests: self.read_requests.report(&run),
             replication_lag: self.lag.report(&run),
             detection: self.detection.report(&run),
             excluded: excluded(&[

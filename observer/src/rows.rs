@@ -1,7 +1,8 @@
 //! The figures as rows of numbers, for `summary.csv` and for sweeps over many runs.
 
 use crate::figures::{
-    Figures, IdleReads, Measured, MemberChange, PhaseFigures, Rate, Spread, SummaryRow, WHOLE,
+    Figures, IdleReads, Measured, MemberChange, PhaseFigures, Rate, ReadRequests, Spread,
+    SummaryRow, WHOLE,
 };
 
 /// One row per phase and metric, then those of the whole run. What could not be computed has a row without a value.
@@ -150,6 +151,10 @@ impl Rows {
         let per_read = idle.and_then(IdleReads::repairs_per_read);
         let reads = idle.map_or(0, |idle| idle.reads);
         self.value("repairs_per_idle_read", per_read, reads);
+        let requests = figures.read_requests.known();
+        let per_read = requests.and_then(ReadRequests::per_read);
+        let reads = requests.map_or(0, |requests| requests.reads);
+        self.value("requests_per_read", per_read, reads);
         let Some(repairs) = figures.repairs.known() else {
             return;
         };

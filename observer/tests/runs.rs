@@ -792,6 +792,30 @@ fn repairs_count_only_for_reads_after_which_none_should_be_left() {
     );
 }
 
+/// If this fails, what speculation costs is not seen, or writes and probes pass for reads.
+#[test]
+fn requests_a_read_are_those_of_reads_that_were_answered() {
+    let requests = figures(
+        "started 0
+         sent 1 c1.1 n1 n2 Fetch 1              # a write that looks first
+         c1.1 put x 0..10
+         sent 21 c2.1 n1 n2 Fetch 2
+         sent 21 c2.1 n1 n3 Fetch 1
+         c2.1 get x 20..30 -> c1.1
+         sent 41 c2.2 n1 n2 Fetch 3
+         c2.2 get x 40..50 -> c1.1
+         sent 51 c2.2 n1 n3 Fetch 2             # late
+         sent 61 c2.3 n1 n3 Fetch 3             # never answered
+         ended 7000",
+    );
+    let requests = requests
+        .read_requests
+        .known()
+        .copied()
+        .expect("all is kept");
+    assert_eq!((requests.reads, requests.requests), (2, 4));
+}
+
 /// If this fails, a write counts as one that never won although it did, lost to a later one, or may not have arrived.
 #[test]
 fn a_write_never_won_if_replicas_answered_for_it_and_an_older_one_stayed() {

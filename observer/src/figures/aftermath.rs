@@ -89,6 +89,23 @@ impl IdleReads {
     }
 }
 
+/// What reads that were answered asked of other nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadRequests {
+    /// How many there were.
+    pub reads: u64,
+    /// Messages that asked a replica what it holds.
+    pub requests: u64,
+}
+
+impl ReadRequests {
+    /// Requests a read; none if there were no reads.
+    #[must_use]
+    pub fn per_read(&self) -> Option<f64> {
+        (self.reads > 0).then(|| self.requests as f64 / self.reads as f64)
+    }
+}
+
 /// How long after its completion a write was held by one more of its key's replicas.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lag {

@@ -15,6 +15,7 @@ pub(crate) mod legs;
 pub(crate) mod lost_writes;
 pub(crate) mod members;
 pub(crate) mod never_won;
+pub(crate) mod read_requests;
 pub(crate) mod read_share;
 pub(crate) mod repair;
 pub(crate) mod resurrected;

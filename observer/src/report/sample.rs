@@ -4,7 +4,8 @@ use super::Manifest;
 use crate::figures::{
     AgeBin, Arrivals, ClockDistance, Convergence, Excluded, FaultFigures, Figures, Freshness,
     Hints, IdleReads, IntervalMethod, Lag, LatencyRow, Leg, LostWrites, Measured, PhaseFigures,
-    Rate, RepairPath, Repairs, RunFigures, SiblingCount, Spread, TVisibility, TimeBin, WHOLE,
+    Rate, ReadRequests, RepairPath, Repairs, RunFigures, SiblingCount, Spread, TVisibility,
+    TimeBin, WHOLE,
 };
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -103,6 +104,10 @@ pub(crate) fn figures() -> Figures {
             hints: Hints::default(),
         }),
         repairs_at_idle: Measured::Known(0),
+        read_requests: Measured::Known(ReadRequests {
+            reads: 9_000,
+            requests: 18_000,
+        }),
         idle_reads: Measured::Known(IdleReads {
             reads: 0,
             repairs: 0,

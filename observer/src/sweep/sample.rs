@@ -194,6 +194,7 @@ pub const METRICS: &[Metric] = &[
     ),
     told("siblings_at_end_mean", "siblings at the end", Unit::Count),
     told("repairs_per_idle_read", "repairs an idle read", Unit::Count),
+    told("requests_per_read", "requests a read", Unit::Count),
     told("hints_kept", "hints kept", Unit::Count),
     told("hints_delivered", "hints delivered", Unit::Count),
     told("hints_dropped", "hints dropped", Unit::Count),
