@@ -2,6 +2,7 @@
 //!
 //! Reference: O'Neil et al., The log-structured merge-tree, Acta Informatica 1996. The engine is fjall's. It is given what
 //! one batch wrote as one atomic batch of its own, and syncs when it is told to; until then, this holds what was written.
+//! Of what the engine has, this keeps in memory what was lately read or written.
 
 use super::{Build, Damage, Failed, Full, Kept, Storage, place};
 use crate::durability::{Durability, Sync, default_interval};
