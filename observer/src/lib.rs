@@ -16,6 +16,7 @@ mod phases;
 pub mod plot;
 pub mod predict;
 mod ranges;
+pub mod recording;
 pub mod report;
 pub mod ring;
 pub mod rows;

@@ -1,0 +1,126 @@
+//! A recording: a history's operations, whoever wrote them down and in whatever file, as the checkers take them.
+//!
+//! It knows of a store only what its clients saw. Keys and values are what the file calls them; a checker's model says which
+//! functions it knows and what they mean.
+
+use std::fmt::{Display, Formatter, Result as Formatted};
+use std::sync::Arc;
+use tidemark_proto::event::Outcome;
+
+/// The operations of a history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// In the order of their starts.
+    pub operations: Vec<Recorded>,
+    /// What its times are.
+    pub times: Times,
+}
+
+/// What the times of a recording are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Nanoseconds since some moment.
+    Nanoseconds,
+    /// Places in the file: they say what was before what, and not for how long.
+    Order,
+}
+
+/// One operation of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Where it begins in its file; lines count from 1.
+    pub line: u64,
+    /// Who asked for it. A process asks for one thing after the other.
+    pub process: u64,
+    /// Of which object.
+    pub key: Arc<str>,
+    /// What was asked for and, of a read, what came back.
+    pub call: Call,
+    /// When it was invoked.
+    pub start: u64,
+    /// When it returned; [`u64::MAX`] if its outcome is unknown: it may have taken effect at any time after its start, or
+    /// never.
+    pub end: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What an operation asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// What is there, and what came back; none: that is not known, and anything may have.
+    Read(Option<Value>),
+    /// Be this from now on.
+    Write(Value),
+    /// If it is the first, be the second from now on.
+    Cas(Value, Value),
+    /// Have this at the end from now on.
+    Append(Value),
+    /// A number to a counter, an element to a set.
+    Add(Value),
+}
+
+/// What a register or one of its fellows may hold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Nothing.
+    Nil,
+    /// A number.
+    Integer(i64),
+    /// A text.
+    Text(Arc<str>),
+    /// Several values: what a set is read as.
+    List(Vec<Value>),
+}
+
+impl Call {
+    /// The functions, as recordings call them.
+    pub const FUNCTIONS: [&str; 5] = ["read", "write", "cas", "append", "add"];
+
+    /// The name of its function.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        let place = match self {
+            Self::Read(_) => 0,
+            Self::Write(_) => 1,
+            Self::Cas(..) => 2,
+            Self::Append(_) => 3,
+            Self::Add(_) => 4,
+        };
+        Self::FUNCTIONS[place]
+    }
+}
+
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
+        match self {
+            Self::Nil => f.write_str("nil"),
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::List(values) => {
+                f.write_str("[")?;
+                for (index, value) in values.iter().enumerate() {
+                    let space = if index > 0 { " " } else { "" };
+                    write!(f, "{space}{value}")?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
+        f.write_str(self.function())?;
+        match self {
+            Self::Read(None) => f.write_str(" ?"),
+            Self::Read(Some(value))
+            | Self::Write(value)
+            | Self::Append(value)
+            | Self::Add(value) => {
+                write!(f, " {value}")
+            }
+            Self::Cas(from, to) => write!(f, " {from} {to}"),
+        }
+    }
+}
