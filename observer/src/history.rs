@@ -44,7 +44,9 @@ mod read;
 mod row;
 mod write;
 
+pub(crate) use cell::Key;
 pub use order::Events;
+pub(crate) use read::Operations;
 pub use row::HistoryError;
 pub use write::Tables;
 

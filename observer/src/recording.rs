@@ -3,6 +3,13 @@
 //! It knows of a store only what its clients saw. Keys and values are what the file calls them; a checker's model says which
 //! functions it knows and what they mean.
 
+pub mod format;
+mod run;
+mod written;
+
+pub use run::Run;
+pub use written::{write_edn, write_jsonl};
+
 use std::fmt::{Display, Formatter, Result as Formatted};
 use std::sync::Arc;
 use tidemark_proto::event::Outcome;

@@ -65,7 +65,7 @@ impl Display for Clock<'_> {
 }
 
 /// A key: text where it is plain, else hex.
-pub(super) struct Key<'a>(pub(super) &'a [u8]);
+pub(crate) struct Key<'a>(pub(crate) &'a [u8]);
 
 impl Display for Key<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {

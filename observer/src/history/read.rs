@@ -1,8 +1,9 @@
 //! Reads events out of the rows of the tables.
 
-use super::FILES;
-use super::row::{HistoryError, Row};
+use super::row::{HistoryError, Row, Rows};
+use super::{COLUMNS, FILES};
 use std::borrow::Cow;
+use std::io::Read;
 use std::time::Duration;
 use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
 use tidemark_proto::message::Method;
@@ -13,8 +14,34 @@ type Reader = fn(&Row) -> Result<Event, HistoryError>;
 /// What reads the rows of each table, in the order of [`super::FILES`].
 pub(super) const READERS: [Reader; FILES.len()] = [operation, other, passage, span, upkeep];
 
+/// The operations of the table of operations, alone.
+pub(crate) struct Operations<R>(Rows<R>);
+
+impl<R: Read> Operations<R> {
+    /// # Errors
+    /// It is no such table.
+    pub(crate) fn new(input: R) -> Result<Self, HistoryError> {
+        Rows::new(input, FILES[0], COLUMNS[0]).map(Self)
+    }
+
+    /// The next operation and its line; none at the end.
+    ///
+    /// # Errors
+    /// A row is none of such a table, or the last was cut short.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Operation)>, HistoryError> {
+        match self.0.next()? {
+            Some(row) => Ok(Some((row.line(), whole(&row)?))),
+            None => self.0.whole().map(|()| None),
+        }
+    }
+}
+
 fn operation(row: &Row) -> Result<Event, HistoryError> {
-    Ok(Event::Returned(Box::new(Operation {
+    Ok(Event::Returned(Box::new(whole(row)?)))
+}
+
+fn whole(row: &Row) -> Result<Operation, HistoryError> {
+    Ok(Operation {
         id: row.value("operation")?,
         purpose: row.word("purpose")?,
         kind: row.word("kind")?,
@@ -33,7 +60,7 @@ fn operation(row: &Row) -> Result<Event, HistoryError> {
         context_bytes: row.value("context_bytes")?,
         value_bytes: row.value("value_bytes")?,
         attempts: row.value("attempts")?,
-    })))
+    })
 }
 
 fn passage(row: &Row) -> Result<Event, HistoryError> {

@@ -19,6 +19,13 @@ pub struct HistoryError {
     what: String,
 }
 
+impl HistoryError {
+    /// The line, and what is wrong there.
+    pub(crate) fn place(self) -> (u64, String) {
+        (self.line, self.what)
+    }
+}
+
 /// The rows of one table; a last row that was cut short is not among them.
 pub(super) struct Rows<R> {
     file: &'static str,
@@ -62,6 +69,18 @@ impl<R: Read> Rows<R> {
     /// Whether a last row was dropped.
     pub(super) fn is_truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// That the last row was not cut short, once all rows have been read.
+    pub(super) fn whole(&self) -> Result<(), HistoryError> {
+        match self.truncated {
+            false => Ok(()),
+            true => Err(HistoryError {
+                file: self.file,
+                line: self.reader.position().line(),
+                what: "the file ends within this row".to_owned(),
+            }),
+        }
     }
 
     /// The next row; none at the end.
