@@ -91,12 +91,11 @@ pub(crate) fn smallest_k(operations: &[Timed], initial: &Value) -> u64 {
         .expect("all values are enough") as u64
 }
 
+/// What a call makes of what was there, from the first value on; none: it cannot come next.
+type Admits<'a> = dyn Fn(&Vec<Value>, &Call) -> Option<Vec<Value>> + 'a;
+
 /// Tries all orders that agree with the times.
-fn orders(
-    left: &[Timed],
-    state: &Vec<Value>,
-    admits: &dyn Fn(&Vec<Value>, &Call) -> Option<Vec<Value>>,
-) -> bool {
+fn orders(left: &[Timed], state: &Vec<Value>, admits: &Admits<'_>) -> bool {
     if left.iter().all(|operation| operation.end.is_none()) {
         return true;
     }
