@@ -1,0 +1,201 @@
+//! One register's operations in clusters: a value's write and the reads that returned it.
+
+use super::Zone;
+use crate::checker::budget::{Budget, Doubt};
+use crate::recording::{Call, Recorded, Recording, Value};
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+use tidemark_proto::event::Outcome;
+
+/// What a register's operations are as clusters.
+pub(crate) enum Clustered {
+    /// These clusters.
+    Clusters(Clusters),
+    /// Two writes wrote one value, or one wrote the initial value.
+    ValuesRepeat,
+    /// The read on this line returned several values.
+    Siblings(u64),
+}
+
+/// The clusters of one register, and its operations in the order of their returns.
+pub(crate) struct Clusters {
+    /// The write of each, and its start. The first is the initial value's, which was there before all.
+    pub(super) writes: Vec<(Option<usize>, u64)>,
+    /// What returned.
+    pub(super) returns: Vec<Return>,
+    /// The first return, by its place in `returns`, of a read that no write explains: nobody wrote what it returned, or
+    /// only later.
+    pub(super) impossible: Option<usize>,
+}
+
+/// An operation that returned. Times are one later than the recording has them: 0 is before all of it.
+#[derive(Clone, Copy)]
+pub(super) struct Return {
+    pub(super) end: u64,
+    pub(super) start: u64,
+    /// Its cluster; [`NO_CLUSTER`] for a value that nobody wrote.
+    pub(super) cluster: u32,
+    /// Its index in the recording.
+    pub(super) index: usize,
+}
+
+impl Clusters {
+    /// Of a register's operations, which are given by their indices in the recording.
+    pub(crate) fn of(
+        recording: &Recording,
+        operations: &[usize],
+        initial: &Value,
+        budget: &mut Budget<'_>,
+    ) -> Result<Clustered, Doubt> {
+        let all = || {
+            operations
+                .iter()
+                .map(|index| (*index, &recording.operations[*index]))
+        };
+        let mut clusters: HashMap<&Value, u32, FixedState> = HashMap::default();
+        clusters.insert(initial, INITIAL);
+        let mut writes = vec![(None, 0)];
+        let mut returns = Vec::with_capacity(operations.len());
+        for (index, operation) in all() {
+            budget.spend(1)?;
+            let Some(value) = written(operation) else {
+                continue;
+            };
+            let cluster = writes.len() as u32;
+            if clusters.insert(value, cluster).is_some() {
+                return Ok(Clustered::ValuesRepeat);
+            }
+            writes.push((Some(index), after_zero(operation.start)));
+            if operation.outcome == Outcome::Ok {
+                returns.push(Return::new(index, operation, cluster));
+            }
+        }
+        for (index, operation) in all() {
+            budget.spend(1)?;
+            let Some(value) = returned(operation) else {
+                continue;
+            };
+            let cluster = clusters.get(value).copied();
+            if cluster.is_none() && is_siblings(value, &clusters) {
+                return Ok(Clustered::Siblings(operation.line));
+            }
+            returns.push(Return::new(index, operation, cluster.unwrap_or(NO_CLUSTER)));
+        }
+        sort(&mut returns, budget)?;
+        let is_impossible = |read: &Return| {
+            let write = writes.get(read.cluster as usize);
+            write.is_none_or(|(_, start)| read.end < *start)
+        };
+        Ok(Clustered::Clusters(Self {
+            impossible: returns.iter().position(is_impossible),
+            writes,
+            returns,
+        }))
+    }
+
+    /// The zones of what had returned after so many returns, in the order in which their first operations had: their
+    /// clusters and they. A cluster of which nothing had returned has none: nobody can tell that it was written.
+    pub(super) fn zones(
+        &self,
+        returns: usize,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<(u32, Zone)>, Doubt> {
+        let mut places = vec![u32::MAX; self.writes.len()];
+        places[INITIAL as usize] = 0;
+        let mut zones = Vec::with_capacity(self.writes.len());
+        zones.push((INITIAL, Zone::INITIAL));
+        for part in self.returns[..returns].chunks(STEPS_AT_ONCE) {
+            budget.spend(part.len())?;
+            for operation in part {
+                let cluster = operation.cluster;
+                let place = &mut places[cluster as usize];
+                if *place == u32::MAX {
+                    *place = zones.len() as u32;
+                    let (_, start) = self.writes[cluster as usize];
+                    zones.push((cluster, Zone::new(start, operation.end)));
+                }
+                let zone = &mut zones[*place as usize].1;
+                zone.greatest_start = zone.greatest_start.max(operation.start);
+            }
+        }
+        Ok(zones)
+    }
+}
+
+impl Clusters {
+    /// The zones of all that returned, each with the index of its write in the recording; none: the initial value's.
+    pub(crate) fn all_zones(
+        &self,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<(Option<usize>, Zone)>, Doubt> {
+        let zones = self.zones(self.returns.len(), budget)?;
+        let write = |cluster: u32| self.writes[cluster as usize].0;
+        Ok(zones
+            .into_iter()
+            .map(|(cluster, zone)| (write(cluster), zone))
+            .collect())
+    }
+
+    /// The first read to return that no write explains, by its index in the recording.
+    pub(crate) fn impossible_read(&self) -> Option<usize> {
+        self.impossible.map(|place| self.returns[place].index)
+    }
+}
+
+impl Return {
+    fn new(index: usize, operation: &Recorded, cluster: u32) -> Self {
+        Self {
+            end: after_zero(operation.end),
+            start: after_zero(operation.start),
+            cluster,
+            index,
+        }
+    }
+}
+
+/// What a write wrote, if it may have.
+fn written(operation: &Recorded) -> Option<&Value> {
+    match &operation.call {
+        Call::Write(value) if operation.outcome != Outcome::Failed => Some(value),
+        _ => None,
+    }
+}
+
+/// What a read returned, if that is known.
+fn returned(operation: &Recorded) -> Option<&Value> {
+    match &operation.call {
+        Call::Read(Some(value)) if operation.outcome == Outcome::Ok => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether a list that nobody wrote has several values, of which somebody wrote one.
+fn is_siblings(value: &Value, clusters: &HashMap<&Value, u32, FixedState>) -> bool {
+    match value {
+        Value::List(values) => {
+            values.len() > 1 && values.iter().any(|value| clusters.contains_key(value))
+        }
+        Value::Nil | Value::Integer(_) | Value::Text(_) => false,
+    }
+}
+
+/// By end and index. Long arrays in parts, between which the budget is asked.
+fn sort(returns: &mut [Return], budget: &mut Budget<'_>) -> Result<(), Doubt> {
+    let order = |operation: &Return| (operation.end, operation.index);
+    for part in returns.chunks_mut(SORTED_AT_ONCE) {
+        part.sort_unstable_by_key(order);
+        budget.spend(part.len())?;
+    }
+    // Sorted runs are merged: that takes one pass for each doubling.
+    returns.sort_by_key(order);
+    budget.spend(returns.len())
+}
+
+fn after_zero(time: u64) -> u64 {
+    time.saturating_add(1)
+}
+
+pub(super) const INITIAL: u32 = 0;
+const NO_CLUSTER: u32 = u32::MAX;
+const STEPS_AT_ONCE: usize = 1 << 12;
+const SORTED_AT_ONCE: usize = 1 << 16;
