@@ -5,6 +5,7 @@ pub mod anomalies;
 pub mod backend;
 pub mod calibrate;
 pub mod call;
+pub mod check;
 pub mod client;
 pub mod cluster;
 pub mod command;

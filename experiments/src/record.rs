@@ -13,15 +13,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tidemark_observer::figures::Figures;
-use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::history::{Events, FILES, Tables};
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
 use tidemark_observer::plot::{self, Plot};
+use tidemark_observer::recording::{self, Recording};
 use tidemark_observer::report::{Manifest, page};
 use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
@@ -156,12 +157,38 @@ impl Folder {
             figures,
             histograms,
         } = observe_files(&facts, self.history(record)?)?;
+        if record.history == History::Kept {
+            self.write_recording(record)?;
+        }
         self.write_json("metrics.json", &figures)?;
         self.write_csv("summary.csv", tidemark_observer::rows::rows(&figures))?;
         for (name, text) in histograms {
             self.write(&name, text)?;
         }
         Ok(figures)
+    }
+
+    /// The operations of the run, with those that were in flight at its end.
+    pub fn recording(&self, record: &RunRecord) -> anyhow::Result<Recording> {
+        let mut run = recording::Run::default();
+        for event in Events::new(self.history(record)?)? {
+            run.observe(&event?)
+                .map_err(|error| anyhow::anyhow!("{}: {}", self.0.display(), error.what))?;
+        }
+        Ok(run.recording())
+    }
+
+    /// Writes the operations as others read them.
+    fn write_recording(&self, record: &RunRecord) -> anyhow::Result<()> {
+        let recording = self.recording(record)?;
+        let create = |name| {
+            let path = self.0.join(name);
+            let file = File::create(&path).with_context(|| path.display().to_string())?;
+            anyhow::Ok(BufWriter::new(file))
+        };
+        recording::write_edn(&recording, create(RECORDINGS[0])?)?;
+        recording::write_jsonl(&recording, create(RECORDINGS[1])?)?;
+        Ok(())
     }
 
     /// The files of the run's history.
@@ -427,6 +454,8 @@ fn utc_now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
+/// A run's operations as others read them.
+const RECORDINGS: [&str; 2] = ["history.edn", "history.jsonl"];
 /// Where it is said which cluster is up.
 const CLUSTER: &str = "cluster.json";
 const FLUSH_EVERY: u32 = 10_000;

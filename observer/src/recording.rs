@@ -10,6 +10,7 @@ mod written;
 pub use run::Run;
 pub use written::{write_edn, write_jsonl};
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result as Formatted};
 use std::sync::Arc;
 use tidemark_proto::event::Outcome;
@@ -78,6 +79,41 @@ pub enum Value {
     Text(Arc<str>),
     /// Several values: what a set is read as.
     List(Vec<Value>),
+}
+
+impl Recording {
+    /// The first read of a register's value that nothing in the recording writes, whatever became of the write, and that is
+    /// not the initial one: its line, and the value.
+    #[must_use]
+    pub fn never_written(&self, initial: &Value) -> Option<(u64, &Value)> {
+        let mut written = BTreeSet::new();
+        for Recorded { key, call, .. } in &self.operations {
+            if let Call::Write(value) | Call::Cas(_, value) = call {
+                written.insert((key, value));
+            }
+        }
+        let is_known = |key, value| value == initial || written.contains(&(key, value));
+        let mut answered = self.operations.iter().filter(|o| o.outcome == Outcome::Ok);
+        answered.find_map(
+            |Recorded {
+                 line, key, call, ..
+             }| {
+                let value = match call {
+                    Call::Read(Some(value)) if !is_known(key, value) => value,
+                    Call::Read(_)
+                    | Call::Write(_)
+                    | Call::Cas(..)
+                    | Call::Append(_)
+                    | Call::Add(_) => return None,
+                };
+                let strange = match value {
+                    Value::List(siblings) => siblings.iter().find(|value| !is_known(key, value)),
+                    value => Some(value),
+                };
+                strange.map(|value| (*line, value))
+            },
+        )
+    }
 }
 
 impl Call {

@@ -26,6 +26,8 @@ pub enum Class {
     NotFound = 8,
     /// It was interrupted.
     Interrupted = 130,
+    /// Of `tidemark check`, whose codes are Jepsen's: its command line or the file that it is to check is wrong.
+    Check = 254,
 }
 
 impl Class {
@@ -95,6 +97,18 @@ pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
     Class::of(error).into()
 }
 
+/// Says what is wrong with the command line, or the help that it asks for.
+pub(super) fn misused(error: &clap::Error) -> ExitCode {
+    // Nobody reads what cannot be printed.
+    let _ = error.print();
+    let is_check = std::env::args().nth(1).is_some_and(|word| word == "check");
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true if is_check => Class::Check.into(),
+        true => Class::Usage.into(),
+    }
+}
+
 /// The exit codes, as `tidemark --help` lists them.
 pub(super) const HELP: &str = "Exit codes:
     0  done
@@ -106,6 +120,7 @@ pub(super) const HELP: &str = "Exit codes:
     6  the cluster cannot be reached, or refuses: nothing was written
     7  it is unknown whether a write happened
     8  the key was not found
-  130  interrupted";
+  130  interrupted
+`tidemark check` has Jepsen's instead: 0 valid, 1 invalid, 2 unknown, 254 the command line or the file is wrong.";
 /// Where the lines of advice are broken.
 const WIDTH: usize = 100;

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod calibrate;
+mod check;
 mod cluster;
 mod completions;
 pub mod exit;
@@ -36,6 +37,8 @@ enum Command {
     Anomalies(anomalies::Arguments),
     /// Compute the figures of a run or a sweep again, from the files in its folder.
     Observe(observe::Arguments),
+    /// Check a history, of Jepsen, Porcupine, Tidemark or your own: is it linearizable, and how far is it from that?
+    Check(check::Arguments),
     /// Print how long real nodes were busy with a message, as the simulator takes it.
     Calibrate(calibrate::Arguments),
     /// Keep a cluster up to poke it by hand: with any gRPC client, with faults, with a report at the end.
@@ -80,11 +83,16 @@ pub fn main() -> ExitCode {
     {
         return end(process::supervised());
     }
-    end(match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::misused(&error),
+    };
+    end(match arguments.command {
         Command::Run(arguments) => run::execute(arguments),
         Command::Anomalies(arguments) => anomalies::execute(&arguments),
         Command::Observe(arguments) => observe::execute(&arguments),
         Command::Calibrate(arguments) => calibrate::execute(&arguments),
+        Command::Check(arguments) => check::execute(arguments),
         Command::Cluster(command) => cluster::execute(command),
         Command::Plan(arguments) => plan::execute(&arguments),
         Command::Ring(arguments) => ring::execute(&arguments),

@@ -12,6 +12,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Nil,
     begins: ANYTHING,
     takes: ANYTHING,
+    reads_what_was_written: true,
     pending: Pending::Anywhere,
     object,
 };

@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Integer(0),
     begins: INTEGER,
     takes: INTEGER,
+    reads_what_was_written: false,
     pending: Pending::Anywhere,
     object,
 };

@@ -13,6 +13,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Text("".into()),
     begins: TEXT,
     takes: TEXT,
+    reads_what_was_written: false,
     pending: Pending::Anywhere,
     object,
 };

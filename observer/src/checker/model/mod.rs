@@ -30,6 +30,8 @@ pub struct Entry {
     pub begins: Admitted,
     /// What its functions but `read` take.
     pub takes: Admitted,
+    /// Whether a read can only return what was there at the beginning or what somebody wrote, as it was written.
+    pub reads_what_was_written: bool,
     /// When an operation of unknown outcome takes effect, if it does.
     pub(crate) pending: Pending,
     /// The object of one key, by what it is at the beginning and the calls that there are, no two of them equal.
@@ -234,7 +236,9 @@ const ANYTHING: Admitted = Admitted {
     admits: |_| true,
 };
 
-fn names() -> Vec<&'static str> {
+/// The names of all models.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
     ENTRIES.iter().map(|entry| entry.name).collect()
 }
 

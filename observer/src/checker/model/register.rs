@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Nil,
     begins: ANYTHING,
     takes: ANYTHING,
+    reads_what_was_written: true,
     pending: Pending::WhenRead,
     object,
 };

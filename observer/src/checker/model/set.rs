@@ -15,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         admits: |value| matches!(value, Value::List(_)),
     },
     takes: ANYTHING,
+    reads_what_was_written: false,
     pending: Pending::WhenRead,
     object,
 };

@@ -1,0 +1,106 @@
+//! Checks a history that somebody wrote down, of our runs or not: is it linearizable, and if not, how far is it from that?
+
+#![expect(clippy::disallowed_methods, reason = "a shell: it keeps to a time")]
+
+mod said;
+
+use crate::record::Folder;
+use anyhow::{Context as _, bail};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tidemark_observer::checker::{Budget, Model, Report, Verdict, check};
+use tidemark_observer::recording::Recording;
+use tidemark_observer::recording::format::{self, FORMATS, Format, RecordingError};
+
+/// What is to be checked, and against what.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// A file, or the folder of a run.
+    pub path: PathBuf,
+    /// The model's name; none: the format's.
+    pub model: Option<String>,
+    /// What an object is at the beginning, in EDN; none: as the model has it.
+    pub initial: Option<String>,
+    /// The format's name; none: what the file looks like.
+    pub format: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How many bytes a search may remember.
+    pub memory: usize,
+}
+
+/// What a check has come to.
+pub struct Checked {
+    path: PathBuf,
+    format: &'static Format,
+    model: Model,
+    recording: Recording,
+    report: Report,
+}
+
+/// Reads a history and checks it.
+///
+/// # Errors
+/// There is no such file, model or format, or the file is no whole history: nothing is said of it then.
+pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
+    let format = question.format.as_deref().map(named).transpose()?;
+    let (path, recording, format) = read(&question.path, format)?;
+    let name = question.model.as_deref().unwrap_or(format.model);
+    let initial = question.initial.as_deref().map(format::value).transpose();
+    let initial = initial.map_err(|error| anyhow::anyhow!("--initial: {}", error.what))?;
+    let model = Model::new(name, initial)?;
+    let at = |line: u64, what: String| anyhow::anyhow!("{}:{line}: {what}", path.display());
+    if model.entry().reads_what_was_written
+        && let Some((line, value)) = recording.never_written(model.initial())
+    {
+        let what = format!("it reads {value}, which nothing in the file writes");
+        return Err(at(line, what));
+    }
+    let until = Instant::now() + question.timeout;
+    let mut is_over = || Instant::now() >= until;
+    let mut budget = Budget::new(question.memory, &mut is_over);
+    let report = check(&recording, &model, &mut budget);
+    let report = report.with_context(|| path.display().to_string())?;
+    Ok(Checked {
+        path,
+        format,
+        model,
+        recording,
+        report,
+    })
+}
+
+impl Checked {
+    /// Whether the history is valid.
+    #[must_use]
+    pub fn valid(&self) -> Verdict {
+        self.report.valid
+    }
+}
+
+fn named(name: &str) -> anyhow::Result<&'static Format> {
+    let Some(format) = FORMATS.iter().find(|format| format.name == name) else {
+        let names = format::names().collect::<Vec<_>>().join(", ");
+        bail!("there is no format {name:?}; choose one of: {names}");
+    };
+    Ok(format)
+}
+
+/// Reads a file, or what a run's folder has: there, what was in flight at the end is known too.
+fn read(
+    path: &Path,
+    format: Option<&'static Format>,
+) -> anyhow::Result<(PathBuf, Recording, &'static Format)> {
+    if path.is_dir() {
+        let (folder, record) = Folder::open(path)?;
+        let recording = folder.recording(&record)?;
+        return Ok((path.to_owned(), recording, named("ops-csv")?));
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let read = format::read(BufReader::new(file), format);
+    let at = |RecordingError { line, what }| anyhow::anyhow!("{}:{line}: {what}", path.display());
+    let (recording, format) = read.map_err(at)?;
+    Ok((path.to_owned(), recording, format))
+}

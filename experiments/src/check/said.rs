@@ -1,0 +1,224 @@
+//! What a check has come to, as text and as JSON.
+
+use super::Checked;
+use serde_json::{Map, Value as Json, json};
+use std::fmt::Write as _;
+use tidemark_observer::checker::{KeyReport, SmallestK, Unscored, Verdict};
+use tidemark_observer::recording::{Recorded, Times};
+use tidemark_proto::event::Outcome;
+
+impl Checked {
+    /// The verdict and the scores of every key, as JSON: `gamma_ns`, `delta_ns` and `k` are null where there are none.
+    #[must_use]
+    pub fn json(&self) -> Json {
+        let keys = self.report.keys.iter();
+        let keys: Map<String, Json> = keys
+            .map(|(key, report)| (key.to_string(), self.key_json(report)))
+            .collect();
+        json!({
+            "valid": verdict_json(self.report.valid),
+            "model": self.model.entry().name,
+            "format": self.format.name,
+            "operations": self.recording.operations.len(),
+            "keys": keys,
+        })
+    }
+
+    fn key_json(&self, report: &KeyReport) -> Json {
+        let mut key = json!({
+            "linearizable": verdict_json(report.linearizable),
+            "gamma_ns": report.gamma,
+            "delta_ns": report.delta,
+            "k": match report.k {
+                Some(SmallestK::Is(k)) => Some(k),
+                Some(SmallestK::AtLeast(_)) | None => None,
+            },
+            "failing_op": report.failing.map(|index| self.operation_json(index)),
+        });
+        if let Some(SmallestK::AtLeast(k)) = report.k {
+            key["k_at_least"] = k.into();
+        }
+        if let Verdict::Unknown(doubt) = report.linearizable {
+            key["unknown"] = doubt.to_string().into();
+        }
+        if report.linearizable != Verdict::True {
+            let prefix = report.prefix.iter();
+            key["longest_linearizable_prefix"] =
+                prefix.map(|index| self.operation_json(*index)).collect();
+        }
+        if let Some(unscored) = report.unscored {
+            key["unscored"] = self.unscored(unscored).into();
+        }
+        key
+    }
+
+    fn operation_json(&self, index: usize) -> Json {
+        let Recorded {
+            line,
+            process,
+            call,
+            start,
+            end,
+            outcome,
+            ..
+        } = &self.recording.operations[index];
+        let mut operation = json!({
+            "line": line, "process": process, "f": call.function(), "op": call.to_string(), "outcome": outcome,
+        });
+        if self.recording.times == Times::Nanoseconds {
+            operation["start_ns"] = (*start).into();
+            operation["end_ns"] = json!((*outcome != Outcome::Unknown).then_some(end));
+        }
+        operation
+    }
+
+    /// The verdict in words, with what speaks against it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let keys = &self.report.keys;
+        let count = |is: fn(Verdict) -> bool| {
+            keys.values()
+                .filter(|report| is(report.linearizable))
+                .count()
+        };
+        let bad = count(|verdict| verdict == Verdict::False);
+        let unknown = count(|verdict| matches!(verdict, Verdict::Unknown(_)));
+        let mut say = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        say(format!(
+            "{}: {} operations on {}, read as {}, checked as {}",
+            self.path.display(),
+            self.recording.operations.len(),
+            match keys.len() {
+                1 => "one key".to_owned(),
+                keys => format!("{keys} keys"),
+            },
+            self.format.name,
+            self.model.entry().name,
+        ));
+        say(match self.report.valid {
+            Verdict::True => "valid    every key is linearizable".to_owned(),
+            Verdict::False => format!(
+                "invalid  {bad} of {} keys not linearizable{}",
+                keys.len(),
+                match unknown {
+                    0 => String::new(),
+                    unknown => format!(", {unknown} unknown"),
+                }
+            ),
+            Verdict::Unknown(_) => format!(
+                "unknown  {unknown} of {} keys, all others are linearizable",
+                keys.len()
+            ),
+        });
+        let worth = keys
+            .iter()
+            .filter(|(_, report)| report.linearizable != Verdict::True);
+        for (key, report) in worth.clone().take(KEYS_TOLD) {
+            self.tell(key, report, &mut say);
+        }
+        match worth.count() {
+            told if told > KEYS_TOLD => say(format!(
+                "… and {} more keys; --json has them all",
+                told - KEYS_TOLD
+            )),
+            _ => {}
+        }
+        text
+    }
+
+    /// Says of a key why it is not valid.
+    fn tell(&self, key: &str, report: &KeyReport, say: &mut impl FnMut(String)) {
+        say(String::new());
+        let key = match key {
+            "" => String::new(),
+            key => format!("key {key}: "),
+        };
+        match (report.linearizable, report.failing) {
+            (Verdict::Unknown(doubt), _) => say(format!("{key}unknown: {doubt}")),
+            (_, Some(failing)) => {
+                let returned = report.prefix.len();
+                say(format!(
+                    "{key}this operation cannot be placed after {returned} that can:"
+                ));
+                say(format!("  {}", self.operation(failing)));
+            }
+            (_, None) => say(format!("{key}not linearizable")),
+        }
+        if !report.prefix.is_empty() {
+            say("  the longest linearizable prefix ends with".to_owned());
+        }
+        let begin = report.prefix.len().saturating_sub(OPERATIONS_TOLD);
+        for index in &report.prefix[begin..] {
+            say(format!("    {}", self.operation(*index)));
+        }
+        let mut scores = Vec::new();
+        if let (Some(gamma), Some(delta)) = (report.gamma, report.delta) {
+            scores.push(format!("Γ {}, Δ {}", ms(gamma), ms(delta)));
+        }
+        if let Some(k) = report.k {
+            scores.push(format!("k {k}"));
+        }
+        if let Some(unscored) = report.unscored {
+            scores.push(self.unscored(unscored));
+        }
+        say(format!("  {}", scores.join("; ")));
+    }
+
+    fn operation(&self, index: usize) -> String {
+        let operation = &self.recording.operations[index];
+        let mut text = format!(
+            "line {:<6} process {:<4} {}",
+            operation.line, operation.process, operation.call
+        );
+        if self.recording.times == Times::Nanoseconds {
+            let (start, end) = (operation.start, operation.end);
+            write!(text, "  from {}", ms(start)).expect("memory takes every write");
+            match operation.outcome {
+                Outcome::Unknown => text.push_str(" on, if at all"),
+                Outcome::Ok | Outcome::Failed => {
+                    write!(text, " to {}", ms(end)).expect("memory takes every write");
+                }
+            }
+        } else if operation.outcome == Outcome::Unknown {
+            text.push_str("  (unknown whether it took effect)");
+        }
+        text
+    }
+
+    fn unscored(&self, unscored: Unscored) -> String {
+        match unscored {
+            Unscored::NoRegister => "Γ, Δ and k are of registers".to_owned(),
+            Unscored::ValuesRepeat => {
+                "no Γ, Δ and k: a value was written twice, or is the initial one".to_owned()
+            }
+            Unscored::Impossible(read) => format!(
+                "no Γ, Δ and k: line {} read what was written only later",
+                self.recording.operations[read].line
+            ),
+            Unscored::NoTimes => "no Γ and Δ: the file has no times".to_owned(),
+            Unscored::Doubt(doubt) => format!("no Γ, Δ and k: {doubt}"),
+        }
+    }
+}
+
+/// As Jepsen has it: true, false or "unknown".
+fn verdict_json(verdict: Verdict) -> Json {
+    match verdict {
+        Verdict::True => true.into(),
+        Verdict::False => false.into(),
+        Verdict::Unknown(_) => "unknown".into(),
+    }
+}
+
+fn ms(nanoseconds: u64) -> String {
+    format!("{:.3} ms", nanoseconds as f64 / 1e6)
+}
+
+/// As many keys are told of in words.
+const KEYS_TOLD: usize = 5;
+/// As many operations of the longest prefix are.
+const OPERATIONS_TOLD: usize = 5;
