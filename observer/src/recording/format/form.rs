@@ -95,7 +95,10 @@ impl<'e> Forms<'e> {
     }
 
     fn error(&self, line: u64, error: &Error) -> RecordingError {
-        let at = line + error.line.map_or(0, |line| line as u64).saturating_sub(1);
+        let at = match error.code {
+            Code::UnexpectedEOF => line,
+            _ => line + error.line.map_or(0, |line| line as u64).saturating_sub(1),
+        };
         let what = match error.code {
             Code::UnexpectedEOF => {
                 format!("the file ends within the form that begins on line {line}")
