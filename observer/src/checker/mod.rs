@@ -2,6 +2,7 @@
 //! and which operation cannot be placed.
 
 mod budget;
+pub mod causal;
 pub mod model;
 mod report;
 mod score;
