@@ -111,7 +111,12 @@ fn errors_name_the_thing_the_value_and_the_choices() {
     let error = |model: &str, initial: Option<Value>, line: &str| {
         let text = format!("== error\n\n{line}\n= x:");
         let recording = &stories(&text)[0].recording;
-        let error = Model::new(model, initial).and_then(|model| model.admit(recording));
+        let error = Model::new(model, initial).and_then(|model| {
+            recording
+                .operations
+                .iter()
+                .try_for_each(|operation| model.admit(operation))
+        });
         error.expect_err("it is wrong").to_string()
     };
     let cases = [
