@@ -10,43 +10,65 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
-use tidemark_observer::checker::{Budget, Model, Report, Stream, check};
+use tidemark_observer::checker::{Budget, Model, Report, Stream, causal, check};
 use tidemark_observer::recording::{Call, Recorded, Recording, Times, Value};
 use tidemark_proto::event::Outcome;
 
 fn main() {
     println!("checkers: medians of {ROUNDS} rounds");
-    for stale in [0, 100] {
+    let parts: [(&str, fn()); 4] = [
+        ("zones", zones),
+        ("search", searches),
+        ("causal", causal),
+        ("stream", stream),
+    ];
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    for (name, part) in parts {
+        let is_asked = asked.iter().any(|word| word == name);
+        if is_asked || asked.iter().all(|word| word.starts_with('-')) {
+            part();
+        }
+    }
+}
+
+/// Registers whose values are unique.
+fn zones() {
+    for (keys, stale) in [(1_000, 0), (1_000, 100), (1, 0), (1, 100)] {
         let load = Load {
             operations: 1_000_000,
-            keys: 1_000,
+            keys,
             clients: 100,
             stale,
             ..Load::UNIQUE
         };
         report("zones, Γ, Δ and k", "register", &load);
     }
-    let load = Load {
-        operations: 1_700,
-        keys: 10,
-        clients: 50,
-        ..Load::APPEND
-    };
-    report("search", "kv-append", &load);
-    report("search", "kv-append", &Load { stale: 1, ..load });
-    report("search", "kv-append", &Load { keys: 1, ..load });
-    for unknown in [0, 100] {
+}
+
+/// What zones cannot tell.
+fn searches() {
+    for (keys, stale) in [(10, 0), (10, 10), (1, 0), (1, 10)] {
+        let load = Load {
+            operations: 1_700,
+            keys,
+            clients: 50,
+            stale,
+            ..Load::APPEND
+        };
+        report("search", "kv-append", &load);
+    }
+    for (clients, stale, unknown) in [(5, 0, 0), (20, 0, 0), (20, 0, 10), (20, 1, 0)] {
         let load = Load {
             operations: 100_000,
             keys: 1,
-            clients: 20,
+            clients,
+            stale,
             unknown,
             ..Load::SMALL
         };
         report("search", "register", &load);
         report("search", "cas-register", &load);
     }
-    stream();
 }
 
 /// What clients do.
@@ -183,7 +205,7 @@ fn report(what: &str, name: &str, load: &Load) {
         black_box(ends);
     });
     println!(
-        "{what}, {name}: {} operations of {} clients on {} keys, {} ‰ stale, {} ‰ unknown: valid {:?}: {:.0} ms, {:.0} ns an operation, {:.1} times sorting them",
+        "{what}, {name}: {} operations of {} clients on {} keys, {} ‰ stale, {} ‰ unknown: valid {:?}: {:.1} ms, {:.0} ns an operation, {:.1} times sorting them; asks at least every {:.1} ms",
         load.operations,
         load.clients,
         load.keys,
@@ -193,17 +215,94 @@ fn report(what: &str, name: &str, load: &Load) {
         checked.as_secs_f64() * 1e3,
         checked.as_secs_f64() * 1e9 / load.operations as f64,
         checked.as_secs_f64() / sorted.as_secs_f64(),
+        longest_deaf(&recording, &model).as_secs_f64() * 1e3,
     );
 }
 
 fn checked(recording: &Recording, model: &Model) -> Report {
-    let mut questions = 0_u64;
+    let mut never = || false;
+    let mut budget = Budget::new(2 << 30, &mut never);
+    check(recording, model, &mut budget).expect("the model knows its calls")
+}
+
+/// How long a check goes on at most before it asks again whether its time is over.
+fn longest_deaf(recording: &Recording, model: &Model) -> Duration {
+    let (mut asked, mut longest) = (on_processor(), Duration::ZERO);
     let mut never = || {
-        questions += 1;
+        let now = on_processor();
+        longest = longest.max(now - asked);
+        asked = now;
         false
     };
     let mut budget = Budget::new(2 << 30, &mut never);
-    check(recording, model, &mut budget).expect("the model knows its calls")
+    black_box(check(recording, model, &mut budget)).expect("the model knows its calls");
+    longest
+}
+
+/// Replicas that apply all writes in one order, each as late as it likes.
+fn causal() {
+    for (processes, stale) in [(10, 0), (100, 0), (10, 1)] {
+        let recording = replicated(100_000, processes, stale);
+        let mut found = None;
+        let checked = median(|| {
+            let mut never = || false;
+            let mut budget = Budget::new(2 << 30, &mut never);
+            found = Some(causal::check(&recording, &Value::Integer(0), &mut budget));
+        });
+        let found = found.expect("it was checked");
+        println!(
+            "causal: {} operations of {processes} processes, {stale} ‰ older than was read before: CC {:?}, CCv {:?}, CM {:?}: {:.0} ms, {:.0} ns an operation",
+            recording.operations.len(),
+            found.cc.verdict,
+            found.ccv.verdict,
+            found.cm.verdict,
+            checked.as_secs_f64() * 1e3,
+            checked.as_secs_f64() * 1e9 / recording.operations.len() as f64,
+        );
+    }
+}
+
+/// What processes saw, each at a replica of its own.
+fn replicated(operations: u64, processes: u64, stale: u64) -> Recording {
+    let mut chance = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut below = |limit: u64| chance.next_u64() % limit;
+    let keys: Vec<Arc<str>> = (0..100_u64).map(|key| key.to_string().into()).collect();
+    // Of each key its writes, and of each process how many of all writes it has applied.
+    let mut writes: Vec<Vec<i64>> = vec![Vec::new(); keys.len()];
+    let mut applied = vec![0; processes as usize];
+    let mut count = 0;
+    let mut recorded = Vec::new();
+    for number in 0..operations {
+        let process = below(processes);
+        let key = below(keys.len() as u64) as usize;
+        let applied = &mut applied[process as usize];
+        let call = if below(2) == 0 {
+            count += 1;
+            *applied = count;
+            writes[key].push(count);
+            Call::Write(Value::Integer(count))
+        } else {
+            *applied += below((count - *applied) as u64 + 1) as i64;
+            let late = if below(1_000) < stale { 1_000 } else { 0 };
+            let seen = writes[key].partition_point(|write| *write <= *applied - late);
+            Call::Read(Some(Value::Integer(
+                writes[key][..seen].last().copied().unwrap_or(0),
+            )))
+        };
+        recorded.push(Recorded {
+            line: number + 1,
+            process,
+            key: keys[key].clone(),
+            call,
+            start: number,
+            end: number + 1,
+            outcome: Outcome::Ok,
+        });
+    }
+    Recording {
+        operations: recorded,
+        times: Times::Order,
+    }
 }
 
 /// What Γ on line costs, in time and in bytes.
@@ -257,8 +356,9 @@ fn median(mut measured: impl FnMut()) -> Duration {
     rounds[ROUNDS / 2]
 }
 
-/// How long this thread has been on a processor.
+/// How long this thread has been on a processor. Linux brings it up to date when the thread yields.
 fn on_processor() -> Duration {
+    std::thread::yield_now();
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells it");
     let nanoseconds = told.split(' ').next().and_then(|time| time.parse().ok());
     Duration::from_nanos(nanoseconds.expect("its first word is a number"))

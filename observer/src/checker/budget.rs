@@ -20,6 +20,8 @@ pub enum Doubt {
     /// A read, which begins on this line of its file, returned several values of a register: siblings are no single value
     /// that could be placed.
     Siblings(u64),
+    /// The write on this line wrote a value that its register had before: it is not known which write a read returned.
+    ValueRepeats(u64),
 }
 
 impl<'a> Budget<'a> {
@@ -62,6 +64,12 @@ impl Display for Doubt {
             Self::Time => f.write_str("the time was over"),
             Self::Memory(bytes) => write!(f, "the search needs more than {bytes} bytes"),
             Self::Siblings(line) => write!(f, "the read on line {line} returned siblings"),
+            Self::ValueRepeats(line) => {
+                write!(
+                    f,
+                    "the write on line {line} wrote a value for the second time"
+                )
+            }
         }
     }
 }

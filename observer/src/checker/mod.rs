@@ -2,6 +2,7 @@
 //! and which operation cannot be placed.
 
 mod budget;
+pub mod causal;
 pub mod model;
 mod report;
 mod score;
@@ -29,8 +30,15 @@ pub fn check(
     model: &Model,
     budget: &mut Budget<'_>,
 ) -> Result<Report, ModelError> {
-    model.admit(recording)?;
-    let keys = keys(recording);
+    let mut keys = Keys::default();
+    for (index, operation) in recording.operations.iter().enumerate() {
+        model.admit(operation)?;
+        if let Err(doubt) = budget.spend(1) {
+            return Ok(Report::of_nothing(doubt));
+        }
+        keys.add(index, &operation.key);
+    }
+    let keys = keys.operations;
     let mut verdicts = Vec::with_capacity(keys.len());
     // Verdicts come before scores, for the case that there is not time enough for both.
     for (_, operations) in &keys {
@@ -74,17 +82,20 @@ fn place(
     }
 }
 
-/// The keys of a recording, each with the indices of its operations.
-#[must_use]
-pub fn keys(recording: &Recording) -> Vec<(Arc<str>, Vec<usize>)> {
-    let mut places: HashMap<&str, usize, FixedState> = HashMap::default();
-    let mut keys: Vec<(Arc<str>, Vec<usize>)> = Vec::new();
-    for (index, operation) in recording.operations.iter().enumerate() {
-        let place = *places.entry(&operation.key).or_insert(keys.len());
-        if place == keys.len() {
-            keys.push((operation.key.clone(), Vec::new()));
+/// Keys, each with the indices of its operations.
+#[derive(Default)]
+struct Keys<'a> {
+    places: HashMap<&'a str, usize, FixedState>,
+    operations: Vec<(Arc<str>, Vec<usize>)>,
+}
+
+impl<'a> Keys<'a> {
+    fn add(&mut self, index: usize, key: &'a Arc<str>) {
+        let next = self.operations.len();
+        let place = *self.places.entry(key).or_insert(next);
+        if place == next {
+            self.operations.push((key.clone(), Vec::new()));
         }
-        keys[place].1.push(index);
+        self.operations[place].1.push(index);
     }
-    keys
 }

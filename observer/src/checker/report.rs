@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Report {
     /// Of all keys: false if one is, else unknown if one is, else true.
     pub valid: Verdict,
-    /// Of each key.
+    /// Of each key; none if there was not even time to see which there are.
     pub keys: BTreeMap<Arc<str>, KeyReport>,
 }
 
@@ -110,6 +110,14 @@ impl Verdict {
 }
 
 impl Report {
+    /// What is told if there was not even time to see which keys there are.
+    pub(super) fn of_nothing(doubt: Doubt) -> Self {
+        Self {
+            valid: Verdict::Unknown(doubt),
+            keys: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn new(keys: BTreeMap<Arc<str>, KeyReport>) -> Self {
         let verdicts = keys.values().map(|key| key.linearizable);
         Self {

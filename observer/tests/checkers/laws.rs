@@ -5,17 +5,22 @@ use crate::random::{Shape, all, drafts, law, register};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
 use tidemark_observer::checker::{
-    Budget, Finding, KeyReport, Model, SmallestK, Stream, Unscored, Verdict, check, search,
+    Budget, Finding, KeyReport, Model, Report, SmallestK, Stream, Unscored, Verdict, check, search,
 };
 use tidemark_observer::recording::{Call, Recording, Value};
 use tidemark_proto::event::Outcome;
 
-/// Checks a recording of one key, however long that takes.
-pub(crate) fn checked(recording: &Recording, model: &Model) -> KeyReport {
+/// Checks a recording, however long that takes.
+pub(crate) fn checked_all(recording: &Recording, model: &Model) -> Report {
     let mut never = || false;
     let mut budget = Budget::new(usize::MAX, &mut never);
-    let report = check(recording, model, &mut budget).expect("the model knows its calls");
-    report.keys.into_values().next().expect("there is one key")
+    check(recording, model, &mut budget).expect("the model knows its calls")
+}
+
+/// The same, of one key.
+fn checked(recording: &Recording, model: &Model) -> KeyReport {
+    let keys = checked_all(recording, model).keys;
+    keys.into_values().next().expect("there is one key")
 }
 
 pub(crate) fn searched(recording: &Recording, model: &Model) -> Finding {

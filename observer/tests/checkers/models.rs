@@ -2,11 +2,12 @@
 
 use crate::definition::{self, apply};
 use crate::laws::{Shares, searched};
-use crate::random::{Draft, Shape, drafts, law, recording};
+use crate::random::{Draft, Shape, all, drafts, law, recording};
 use proptest::prelude::*;
 use tidemark_observer::checker::model::ENTRIES;
-use tidemark_observer::checker::{Model, Verdict};
-use tidemark_observer::recording::{Call, Recording, Value};
+use tidemark_observer::checker::{Budget, Model, Verdict, search};
+use tidemark_observer::recording::{Call, Recorded, Recording, Times, Value};
+use tidemark_proto::event::Outcome;
 
 /// A random recording for a model; an entry without one fails the law.
 fn recorded(name: &str, drafts: &[Draft], initial: &Value) -> Recording {
@@ -57,9 +58,10 @@ fn every_search_agrees_with_the_definition() {
         let shares = Shares::default();
         law(3_000, &drafts(shape), |drafts| {
             let recording = recorded(entry.name, &drafts, model.initial());
-            model
-                .admit(&recording)
-                .map_err(|error| TestCaseError::fail(error.to_string()))?;
+            for operation in &recording.operations {
+                let admitted = model.admit(operation);
+                admitted.map_err(|error| TestCaseError::fail(error.to_string()))?;
+            }
             let finding = searched(&recording, &model);
             shares.count(finding.linearizable);
             let failing = definition::failing(&recording, model.initial());
@@ -78,5 +80,122 @@ fn every_search_agrees_with_the_definition() {
             Ok(())
         });
         shares.are_good();
+    }
+}
+
+/// Sixty operations of unknown outcome, then reads one after the other.
+fn pending_then_reads(pending: impl Fn(i64) -> Call, reads: &[Value]) -> Recording {
+    let unknown = (0..60).map(|number| (pending(number), u64::MAX, Outcome::Unknown));
+    let reads = (0..).zip(reads).map(|(place, value)| {
+        let end = 101 + 10 * place;
+        (Call::Read(Some(value.clone())), end, Outcome::Ok)
+    });
+    let operations = (0..)
+        .zip(unknown.chain(reads))
+        .map(|(index, (call, end, outcome))| Recorded {
+            line: index + 1,
+            process: index,
+            key: "x".into(),
+            call,
+            start: if outcome == Outcome::Ok {
+                end - 1
+            } else {
+                index
+            },
+            end,
+            outcome,
+        });
+    Recording {
+        operations: operations.collect(),
+        times: Times::Nanoseconds,
+    }
+}
+
+#[test]
+fn many_operations_of_unknown_outcome_do_not_make_a_search_explode() {
+    let integer = Value::Integer;
+    let list = |numbers: std::ops::Range<i64>| Value::List(numbers.map(integer).collect());
+    let text = |length: usize| Value::Text("abcdefghijklmnopqrstuvwxyz"[..length].into());
+    let letter = |number: i64| Value::Text(char::from(b'a' + number as u8 % 26).to_string().into());
+    // All but the last read can be explained.
+    let cases: [(&str, Recording, usize); 8] = [
+        // Each value is there to be read once.
+        (
+            "register",
+            pending_then_reads(
+                |number| Call::Write(integer(number)),
+                &[integer(7), integer(9), integer(7)],
+            ),
+            62,
+        ),
+        // Sixty writes of three values: no more than twenty times each.
+        (
+            "register",
+            pending_then_reads(
+                |number| Call::Write(integer(number % 3)),
+                &[integer(0), integer(1), integer(0), integer(3)],
+            ),
+            63,
+        ),
+        (
+            "cas-register",
+            pending_then_reads(
+                |number| Call::Cas(Value::Nil, integer(number)),
+                &[integer(4), integer(5)],
+            ),
+            61,
+        ),
+        (
+            "cas-register",
+            pending_then_reads(
+                |number| Call::Write(integer(number % 20)),
+                &[integer(4), integer(21)],
+            ),
+            61,
+        ),
+        (
+            "counter",
+            pending_then_reads(
+                |_| Call::Add(integer(1)),
+                &[integer(20), integer(60), integer(61)],
+            ),
+            62,
+        ),
+        (
+            "set",
+            pending_then_reads(
+                |number| Call::Add(integer(number)),
+                &[list(0..20), list(0..40), list(1..40)],
+            ),
+            62,
+        ),
+        (
+            "set",
+            pending_then_reads(
+                |number| Call::Add(integer(number)),
+                &[list(20..40), list(0..61)],
+            ),
+            61,
+        ),
+        (
+            "kv-append",
+            pending_then_reads(
+                |number| Call::Append(letter(number)),
+                &[text(10), text(20), text(19)],
+            ),
+            62,
+        ),
+    ];
+    for (name, recording, failing) in cases {
+        let model = Model::new(name, None).unwrap();
+        let mut questions = 0;
+        let mut is_over = || {
+            questions += 1;
+            questions > 100
+        };
+        let mut budget = Budget::new(1 << 28, &mut is_over);
+        let finding = search(&recording, &all(&recording), &model, &mut budget);
+        assert_eq!(finding.linearizable, Verdict::False, "{name}");
+        assert_eq!(finding.failing, Some(failing), "{name}");
     }
 }

@@ -6,7 +6,7 @@ mod kv_append;
 mod register;
 mod set;
 
-use crate::recording::{Call, Recorded, Recording, Value};
+use crate::recording::{Call, Recorded, Value};
 
 /// What every object of a recording is, and what it is at the beginning.
 #[derive(Clone, Debug)]
@@ -181,18 +181,11 @@ impl Model {
         self.entry.name == register::ENTRY.name
     }
 
-    /// Tells whether it knows every function of a recording, and what it is called with.
+    /// Tells whether it knows the function of an operation, and what that is called with.
     ///
     /// # Errors
-    /// The first operation with a function or an argument that it does not know.
-    pub fn admit(&self, recording: &Recording) -> Result<(), ModelError> {
-        recording
-            .operations
-            .iter()
-            .try_for_each(|operation| self.admit_one(operation))
-    }
-
-    fn admit_one(&self, operation: &Recorded) -> Result<(), ModelError> {
+    /// It does not.
+    pub fn admit(&self, operation: &Recorded) -> Result<(), ModelError> {
         let Entry {
             name: model,
             functions,

@@ -21,9 +21,8 @@ pub(in crate::checker) fn smallest_k(
     zones: &[Zone],
     budget: &mut Budget<'_>,
 ) -> Result<SmallestK, Doubt> {
-    budget.spend(zones.len())?;
     let mut smallest = SmallestK::Is(1);
-    for chunk in chunks(zones) {
+    for chunk in chunks(zones, budget)? {
         budget.spend(8 * chunk.forward.len())?;
         smallest = smallest.and(chunk.smallest_k(budget)?);
     }
@@ -38,9 +37,10 @@ struct Chunk {
     until: u64,
 }
 
-fn chunks(zones: &[Zone]) -> Vec<Chunk> {
+fn chunks(zones: &[Zone], budget: &mut Budget<'_>) -> Result<Vec<Chunk>, Doubt> {
     let mut chunks: Vec<Chunk> = Vec::new();
     for zone in zones.iter().filter(|zone| zone.is_forward()) {
+        budget.spend(1)?;
         if chunks
             .last()
             .is_none_or(|chunk| chunk.until <= zone.least_finish)
@@ -52,6 +52,7 @@ fn chunks(zones: &[Zone]) -> Vec<Chunk> {
         chunk.until = chunk.until.max(zone.greatest_start);
     }
     for zone in zones.iter().filter(|zone| !zone.is_forward()) {
+        budget.spend(1)?;
         let began =
             chunks.partition_point(|chunk| chunk.forward[0].least_finish < zone.greatest_start);
         let chunk = chunks[..began].last_mut();
@@ -59,7 +60,7 @@ fn chunks(zones: &[Zone]) -> Vec<Chunk> {
             chunk.backward.push(*zone);
         }
     }
-    chunks
+    Ok(chunks)
 }
 
 impl Chunk {

@@ -107,7 +107,9 @@ struct Step {
 
 #[derive(Clone, Copy)]
 enum Tried {
-    /// An operation of known outcome.
+    /// A read that was possible as things were: there is no better moment for it.
+    Read(u32),
+    /// Another operation of known outcome, or a read and what it needs.
     Definite(u32),
     /// One of unknown outcome, of this group.
     Unknown(u32),
@@ -226,8 +228,25 @@ impl Search {
         }
     }
 
-    /// The first candidate in a new configuration; none if it leads nowhere.
+    /// The first candidate in a configuration; none if the search was there or if it leads nowhere.
     fn enter(&mut self) -> Option<Cursor> {
+        self.take_reads();
+        let first = match self.events.first() {
+            0 => return None,
+            place => self.events.at(place),
+        };
+        let (Event::Call(from) | Event::Return(from)) = first;
+        let is_new = self.seen.insert(&Configuration {
+            state: self.state,
+            done: &self.done,
+            hash: self.hash,
+            from,
+            until: self.until,
+            used: self.unknowns.used(),
+        });
+        if !is_new {
+            return None;
+        }
         if let Some(read) = self.reads.first() {
             let Definite { call, end, .. } = self.definite[read as usize];
             let overwrite = self.overwrites.first();
@@ -242,6 +261,21 @@ impl Search {
         Some(Cursor::Event(self.events.first()))
     }
 
+    /// Lets all reads take effect that can: later they could do no more, and they change nothing.
+    fn take_reads(&mut self) {
+        let mut place = self.events.first();
+        while place != 0 {
+            let Event::Call(number) = self.events.at(place) else {
+                break;
+            };
+            place = self.events.after(place);
+            let call = self.definite[number as usize].call;
+            if self.object.only_reads(call) && self.object.step(self.state, call).is_some() {
+                self.advance(Tried::Read(number), self.state, SmallVec::new());
+            }
+        }
+    }
+
     /// How many groups of operations of unknown outcome are candidates by themselves.
     fn groups(&self) -> u32 {
         match self.pending {
@@ -250,7 +284,7 @@ impl Search {
         }
     }
 
-    /// Lets an operation of known outcome take effect; tells whether it could and that led to something new.
+    /// Lets an operation of known outcome take effect; tells whether it could.
     fn take(&mut self, number: u32) -> bool {
         let call = self.definite[number as usize].call;
         // What took effect before without being seen might as well not have.
@@ -270,7 +304,8 @@ impl Search {
                 None => return false,
             },
         };
-        self.advance(Tried::Definite(number), state, groups)
+        self.advance(Tried::Definite(number), state, groups);
+        true
     }
 
     /// The state after a read, and the groups of those which have to take effect just before it, if that is all it needs.
@@ -290,7 +325,7 @@ impl Search {
         Some((self.object.step(state, call)?, groups))
     }
 
-    /// Lets the next operation of a group take effect; tells whether it could and that led to something new.
+    /// Lets the next operation of a group take effect; tells whether it could and changed anything.
     fn take_unknown(&mut self, group: u32, returning: u32) -> bool {
         let by = self.definite[returning as usize].end;
         let call = self.unknowns.call(group);
@@ -303,14 +338,15 @@ impl Search {
         }
         match self.object.step(self.state, call) {
             Some(state) if state != self.state => {
-                self.advance(Tried::Unknown(group), state, SmallVec::from_slice(&[group]))
+                self.advance(Tried::Unknown(group), state, SmallVec::from_slice(&[group]));
+                true
             }
             Some(_) | None => false,
         }
     }
 
-    /// Takes a step, if it leads to a configuration that is new.
-    fn advance(&mut self, what: Tried, state: u32, groups: SmallVec<[u32; 1]>) -> bool {
+    /// Takes a step.
+    fn advance(&mut self, what: Tried, state: u32, groups: SmallVec<[u32; 1]>) {
         let step = Step {
             what,
             state: std::mem::replace(&mut self.state, state),
@@ -320,7 +356,7 @@ impl Search {
         for group in &step.groups {
             self.path.push(self.unknowns.take_out(*group));
         }
-        if let Tried::Definite(number) = what {
+        if let Tried::Definite(number) | Tried::Read(number) = what {
             self.events.take_out(number);
             self.reads.take_out(number);
             self.overwrites.take_out(number);
@@ -330,55 +366,48 @@ impl Search {
             self.path.push(self.definite[number as usize].index);
         }
         self.steps.push(step);
-        let from = match self.events.first() {
-            0 => return true,
-            place => match self.events.at(place) {
-                Event::Call(number) | Event::Return(number) => number,
-            },
-        };
-        let is_new = self.seen.insert(&Configuration {
-            state: self.state,
-            done: &self.done,
-            hash: self.hash,
-            from,
-            until: self.until,
-            used: self.unknowns.used(),
-        });
-        if !is_new {
-            self.take_back();
-        }
-        is_new
     }
 
-    /// Takes back the last step; gives where to look for the next candidate, or none if there was no step.
+    /// Takes back the last step to which there is an alternative, and all after it; gives where to look for that, or none
+    /// if there was no such step.
     fn take_back(&mut self) -> Option<Cursor> {
-        let step = self.steps.pop()?;
+        loop {
+            let step = self.steps.pop()?;
+            if let Some(cursor) = self.undo(step) {
+                return Some(cursor);
+            }
+        }
+    }
+
+    /// Undoes a step; gives where to look for an alternative if there is one.
+    fn undo(&mut self, step: Step) -> Option<Cursor> {
         self.state = step.state;
         self.until = step.until;
         let cursor = match step.what {
-            Tried::Definite(number) => {
+            Tried::Definite(number) | Tried::Read(number) => {
                 self.path.pop();
                 self.hash ^= share(number);
                 self.done.flip(number);
                 self.overwrites.put_back(number);
                 self.reads.put_back(number);
                 self.events.put_back(number);
-                Cursor::Event(self.events.after(self.events.place_of_call(number)))
+                let next = self.events.after(self.events.place_of_call(number));
+                matches!(step.what, Tried::Definite(_)).then_some(Cursor::Event(next))
             }
-            Tried::Unknown(group) => Cursor::Group {
+            Tried::Unknown(group) => Some(Cursor::Group {
                 group: group + 1,
                 returning: self
                     .events
                     .first_return(self.events.first())
                     .expect("a search with nothing left is over"),
-            },
+            }),
         };
         for group in step.groups.iter().rev() {
             self.path.pop();
             self.unknowns.put_back(*group);
         }
         self.best.shared = self.best.shared.min(self.path.len());
-        Some(cursor)
+        cursor
     }
 
     /// Takes note of how far the search came before it was stuck at the return of an operation.

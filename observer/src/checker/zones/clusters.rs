@@ -179,16 +179,16 @@ fn is_siblings(value: &Value, clusters: &HashMap<&Value, u32, FixedState>) -> bo
     }
 }
 
-/// By end and index. Long arrays in parts, between which the budget is asked.
+/// By end and index. Long arrays in parts, between which the budget is asked; what is sorted already is only merged.
 fn sort(returns: &mut [Return], budget: &mut Budget<'_>) -> Result<(), Doubt> {
-    let order = |operation: &Return| (operation.end, operation.index);
-    for part in returns.chunks_mut(SORTED_AT_ONCE) {
-        part.sort_unstable_by_key(order);
-        budget.spend(part.len())?;
+    if returns.len() > SORTED_AT_ONCE {
+        let (one, other) = returns.split_at_mut(returns.len() / 2);
+        sort(one, budget)?;
+        sort(other, budget)?;
     }
-    // Sorted runs are merged: that takes one pass for each doubling.
-    returns.sort_by_key(order);
-    budget.spend(returns.len())
+    budget.spend(returns.len())?;
+    returns.sort_by_key(|operation| (operation.end, operation.index));
+    Ok(())
 }
 
 fn after_zero(time: u64) -> u64 {
