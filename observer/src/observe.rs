@@ -206,10 +206,12 @@ impl Observation {
             self.end = self.end.max(event.at());
         }
         self.phases.observe(event);
+        let verdict = self.judge.observe(event);
         let seen = Seen {
             event,
             phases: &self.phases,
-            verdict: self.judge.observe(event),
+            verdict,
+            judge: &self.judge,
         };
         if let Event::Returned(operation) = event {
             self.operations += 1;
@@ -316,6 +318,14 @@ impl Observation {
                     self.early,
                 ),
                 ("writes whose end nobody saw", self.judge.unfinished()),
+                (
+                    "reads that may be staler than is given: what they hang on is long forgotten",
+                    stale.at_least,
+                ),
+                (
+                    "contexts and returns of operations long forgotten",
+                    self.judge.forgotten(),
+                ),
             ]),
         };
         figures.oracles = oracle::check_run(&self.facts.oracles, &figures);

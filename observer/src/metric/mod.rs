@@ -48,6 +48,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) phases: &'a Phases,
     /// Of an answered read of the load.
     pub(crate) verdict: Option<Verdict>,
+    /// It has taken in the event.
+    pub(crate) judge: &'a Judge,
 }
 
 impl<'a> Seen<'a> {
