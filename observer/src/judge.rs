@@ -112,6 +112,7 @@ pub struct Judge {
     places: Lookup<Bytes, u32>,
     answers: Answers,
     guarantees: Guarantees,
+    missed: Vec<(OperationId, Duration)>,
     forgotten: u64,
 }
 
@@ -130,6 +131,7 @@ impl Judge {
             places: Lookup::default(),
             answers: Answers::new(operations),
             guarantees: Guarantees::default(),
+            missed: Vec::new(),
             forgotten: 0,
         }
     }
@@ -137,6 +139,7 @@ impl Judge {
     /// Takes in an event; gives its verdict if it is an answered read of the load.
     pub fn observe(&mut self, event: &Event) -> Option<Verdict> {
         self.guarantees = Guarantees::default();
+        self.missed.clear();
         match event {
             Event::Invoked(invocation) => {
                 self.begin(invocation);
@@ -164,6 +167,38 @@ impl Judge {
     #[must_use]
     pub fn guarantees(&self) -> Guarantees {
         self.guarantees
+    }
+
+    /// The writes that the last event misses in the multi-value view, and when they were complete: some, if it is a stale
+    /// read of the load.
+    #[must_use]
+    pub fn missed(&self) -> &[(OperationId, Duration)] {
+        &self.missed
+    }
+
+    /// Whether a write supersedes another one of its key, by the contexts that clients used.
+    #[must_use]
+    pub fn supersedes(&self, newer: OperationId, older: OperationId) -> bool {
+        let both = [newer, older].map(|id| self.answers.get(id).filter(|answer| answer.is_write));
+        let [Some(newer), Some(older)] = both else {
+            return false;
+        };
+        let writes = &self.keys[newer.place as usize].1;
+        let newer_write = writes.get(newer.versions[0]);
+        let ancestors = newer_write.map(|write| &write.ancestors);
+        newer.place == older.place
+            && ancestors.is_some_and(|ancestors| ancestors.contains(older.versions[0]))
+    }
+
+    /// Whether it is a write that supersedes any.
+    #[must_use]
+    pub fn is_update(&self, id: OperationId) -> bool {
+        let answer = self.answers.get(id).filter(|answer| answer.is_write);
+        let write = answer.and_then(|answer| {
+            let writes = &self.keys[answer.place as usize].1;
+            writes.get(answer.versions[0])
+        });
+        write.is_some_and(|write| write.ancestors.end() > 0)
     }
 
     /// Every key that an operation was about, in the order of the first.
@@ -281,7 +316,8 @@ impl Judge {
         });
         let place = self.place(&operation.key);
         let told = self.versions(place, &operation.versions);
-        let Some(answer) = self.answers.get_mut(operation.id) else {
+        let answer = self.answers.get_mut(operation.id);
+        let Some(answer) = answer.filter(|answer| answer.is_write && answer.place == place) else {
             return;
         };
         let index = answer.versions[0];
@@ -304,7 +340,8 @@ impl Judge {
         let told = versions.told();
         let writes = &mut self.keys[place as usize].1;
         let verdict = (operation.purpose.is_measured()).then(|| {
-            let (judgement, guarantees) = writes.judge(operation.id, operation.invoked, &told);
+            let (judgement, guarantees) =
+                writes.judge(operation.id, operation.invoked, &told, &mut self.missed);
             self.guarantees = guarantees;
             match judgement {
                 None => {
@@ -329,6 +366,9 @@ impl Judge {
 
     /// Remembers an answer, and forgets what is beyond the horizon.
     fn remember(&mut self, id: OperationId, answer: Answer) {
+        if self.answers.get(id).is_some() {
+            return;
+        }
         let Some(oldest) = self.answers.insert(id, answer) else {
             return;
         };

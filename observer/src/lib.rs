@@ -4,6 +4,7 @@
 pub mod figures;
 pub mod history;
 pub mod hlog;
+mod holdings;
 pub mod interval;
 pub mod isotonic;
 pub mod jackknife;

@@ -34,9 +34,18 @@ impl Tally {
         *of += 1;
     }
 
+    /// Counts an opportunity that was added before and counts after all.
+    pub(crate) fn mark(&mut self, block: u32) {
+        if self.last.0 != block {
+            self.settle();
+            self.last.0 = block;
+        }
+        self.last.1.0 += 1;
+    }
+
     fn settle(&mut self) {
         let (block, (count, of)) = std::mem::take(&mut self.last);
-        if of > 0 {
+        if count + of > 0 {
             let sum = self.blocks.entry(block).or_default();
             *sum = (sum.0 + count, sum.1 + of);
         }
@@ -58,7 +67,7 @@ impl Tally {
 
     /// At most [`MOST_BLOCKS`] blocks, neighbours joined.
     fn joined(&self) -> Vec<(u64, u64)> {
-        let newest = Some(self.last.0).filter(|_| self.last.1.1 > 0);
+        let newest = Some(self.last.0).filter(|_| self.last.1 != (0, 0));
         let ends = [self.blocks.keys().next(), self.blocks.keys().next_back()];
         let ends = ends.into_iter().flatten().copied().chain(newest);
         let Some((first, last)) = ends.clone().min().zip(ends.max()) else {

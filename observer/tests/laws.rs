@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tidemark_observer::judge::{Judge, Staleness, Verdict};
+use tidemark_observer::judge::{Judge, Judgement, Staleness, Verdict};
 use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome, Purpose};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -314,6 +314,9 @@ proptest! {
             if forgetful.forgotten() > 0 {
                 continue;
             }
+            // Of two that were complete at one time either is the newest.
+            let newest = if found.age == exact.age { exact.newest } else { found.newest };
+            let found = Judgement { newest, ..found };
             let at_least = |found: Option<Staleness>, exact: Option<Staleness>| match (found, exact) {
                 (None, _) => true,
                 (Some(_), None) => false,

@@ -248,12 +248,13 @@ impl Writes {
     }
 
     /// Judges a read that returned these versions, none if no write was complete when it began; and what it says of
-    /// its session.
+    /// its session. Adds what it misses.
     pub(super) fn judge(
         &self,
         reader: OperationId,
         begun: Duration,
         told: &Told<'_>,
+        missing: &mut Vec<(OperationId, Duration)>,
     ) -> (Option<Judgement>, Guarantees) {
         let read = (begun, reader);
         let answer = self.single_value_answer(told);
@@ -277,6 +278,7 @@ impl Writes {
         let newer = self.newer(read, &answer);
         let missed = self.missed(&uncovered, returned);
         let missed = missed.filter(|write| precedes(write.finish(), read));
+        let missed = missed.inspect(|write| missing.push((write.id, write.finish().0)));
         // Of the single-value answer nothing may be older than what is forgotten, unless it is nothing at all.
         let is_older =
             |last: Moment| !answer.is_empty() && answer.iter().all(|(at, _)| *at <= last.0);
