@@ -1,12 +1,18 @@
 //! What a run is summed up in: every number that the report, the plots and the terminal show. It is `metrics.json`.
 
 mod aftermath;
+mod anomalies;
 mod members;
+mod sessions;
+mod writes;
 
 pub use aftermath::{
     Convergence, Hints, IdleReads, Lag, LostWrites, ReadRequests, RepairPath, Repairs,
 };
+pub use anomalies::{Anomaly, Witnesses};
 pub use members::MemberChange;
+pub use sessions::{GuaranteeFigures, SessionShare};
+pub use writes::{Conflicts, Cost, Divergence, Lifecycle, Regular};
 
 use crate::oracle::Checked;
 use serde::{Deserialize, Serialize};
@@ -42,6 +48,30 @@ pub struct Figures {
     /// Reads that returned nothing although a write was complete that no delete excuses, among those that could have been
     /// stale.
     pub false_not_found: Rate,
+    /// The first reads of each of these.
+    #[serde(default)]
+    pub witnesses: Witnesses,
+    /// Reads that returned what nobody had written, or not yet, or what had failed.
+    #[serde(default)]
+    pub anomalies: Vec<Anomaly>,
+    /// How well each session guarantee was kept.
+    #[serde(default)]
+    pub guarantees: Vec<GuaranteeFigures>,
+    /// What became of acknowledged writes, as reads saw it.
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+    /// How regular reads were.
+    #[serde(default)]
+    pub regular: Regular,
+    /// Concurrent versions, and the size of clocks.
+    #[serde(default)]
+    pub conflicts: Conflicts,
+    /// How far replicas differed.
+    #[serde(default = "not_computed")]
+    pub divergence: Measured<Divergence>,
+    /// What the load cost the network.
+    #[serde(default = "not_computed")]
+    pub cost: Measured<Cost>,
     /// How far the reads' clocks were behind.
     pub clock_distance: Measured<ClockDistance>,
     /// How long messages between nodes took: W, A, R and S.
@@ -74,6 +104,10 @@ pub struct Figures {
     pub oracles: Vec<Checked>,
     /// What no figure above counts, and why.
     pub excluded: Vec<Excluded>,
+}
+
+fn not_computed<T>() -> Measured<T> {
+    Measured::Missing("it was not computed when the run was observed".to_owned())
 }
 
 /// A figure, or why there is none.

@@ -5,6 +5,7 @@ pub mod checker;
 pub mod figures;
 pub mod history;
 pub mod hlog;
+mod holdings;
 pub mod interval;
 pub mod isotonic;
 pub mod jackknife;

@@ -1,11 +1,12 @@
 //! Maps that are only ever looked up in: their hasher is fixed and their order is never seen.
 
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
+use std::hash::Hash;
 use std::time::Duration;
 
 /// A map that is never iterated.
-pub(crate) type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+pub(crate) type Lookup<K, V> = HashMap<K, V, FixedState>;
 
 /// What will be asked for soon or never: it forgets what is older than a minute.
 pub(crate) struct Recent<K, V> {

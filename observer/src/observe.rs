@@ -1,41 +1,56 @@
 //! The one fold over a run: `tidemark run` and `tidemark observe` compute every figure with it.
 
+mod parts;
+
 use crate::figures::{
-    Excluded, Figures, Freshness, PhaseFigures, Rate, RunFigures, TVisibility, TimeBin, WHOLE,
+    Conflicts, Divergence, Figures, Freshness, Measured, RunFigures, TVisibility, WHOLE, Witnesses,
 };
 use crate::history::FILES;
 use crate::history::{Events, HistoryError};
 use crate::hlog;
+use crate::holdings::Holdings;
 use crate::judge::Judge;
 use crate::metric::arrivals::Arrivals;
-use crate::metric::availability::{Availability, Served, ServedShares};
+use crate::metric::availability::Availability;
+use crate::metric::clock_bytes::ClockBytes;
 use crate::metric::clock_distance::ClockDistance;
 use crate::metric::convergence::Convergence;
+use crate::metric::cost::Cost;
 use crate::metric::detection::Detection;
-use crate::metric::exposure::{Exposure, Touches};
+use crate::metric::divergence::Divergence as Windows;
+use crate::metric::exposure::Exposure;
+use crate::metric::failed_seen::FailedSeen;
+use crate::metric::false_concurrency::FalseConcurrency;
 use crate::metric::false_not_found::false_not_found;
 use crate::metric::freshness::{self, PROBABILITIES};
 use crate::metric::idle_reads::IdleReads;
 use crate::metric::lag::Lag;
 use crate::metric::latency::Latency;
 use crate::metric::legs::Legs;
+use crate::metric::lifecycle::Lifecycle;
 use crate::metric::lost_writes::LostWrites;
 use crate::metric::members::Members;
 use crate::metric::never_won::NeverWon;
+use crate::metric::phi::Phi;
 use crate::metric::read_requests::ReadRequests;
 use crate::metric::read_share::ReadShare;
+use crate::metric::regular::Regular;
 use crate::metric::repair::Repair;
 use crate::metric::resurrected::resurrected;
 use crate::metric::seen_then_gone::seen_then_gone;
+use crate::metric::sessions::Sessions;
+use crate::metric::sibling_lifetime::SiblingLifetime;
 use crate::metric::siblings::Siblings;
 use crate::metric::sides::Sides;
-use crate::metric::staleness::{StaleReads, StaleShares, Staleness};
+use crate::metric::staleness::Staleness;
+use crate::metric::thin_air::ThinAir;
 use crate::metric::unacknowledged_seen::unacknowledged_seen;
+use crate::metric::width::Width;
 use crate::metric::{Metric, Run, Seen};
 use crate::oracle::{self, Oracle};
 use crate::phases::{Phase, Phases};
 use crate::spread::MS;
-use crate::tally::{BLOCK, Tally, deflated};
+use parts::{excluded, over_time, phase};
 use std::io::Read;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event};
@@ -154,6 +169,19 @@ pub struct Observation {
     lag: Lag,
     detection: Detection,
     sides: Sides,
+    clock_bytes: ClockBytes,
+    cost: Cost,
+    divergence: Windows,
+    failed_seen: FailedSeen,
+    false_concurrency: FalseConcurrency,
+    lifecycle: Lifecycle,
+    phi: Phi,
+    regular: Regular,
+    sessions: Sessions,
+    sibling_lifetime: SiblingLifetime,
+    thin_air: ThinAir,
+    width: Width,
+    holdings: Holdings,
     events: u64,
     operations: u64,
     /// Operations of the load that began before the measured time.
@@ -192,6 +220,19 @@ impl Observation {
             read_requests: ReadRequests::default(),
             lag: Lag::default(),
             detection: Detection::default(),
+            clock_bytes: ClockBytes::default(),
+            cost: Cost::default(),
+            divergence: Windows::default(),
+            failed_seen: FailedSeen::default(),
+            false_concurrency: FalseConcurrency::default(),
+            lifecycle: Lifecycle::default(),
+            phi: Phi::default(),
+            regular: Regular::default(),
+            sessions: Sessions::default(),
+            sibling_lifetime: SiblingLifetime::default(),
+            thin_air: ThinAir::default(),
+            width: Width::default(),
+            holdings: Holdings::default(),
             events: 0,
             operations: 0,
             early: 0,
@@ -206,10 +247,14 @@ impl Observation {
             self.end = self.end.max(event.at());
         }
         self.phases.observe(event);
+        let verdict = self.judge.observe(event);
+        self.holdings.observe(event);
         let seen = Seen {
             event,
             phases: &self.phases,
-            verdict: self.judge.observe(event),
+            verdict,
+            judge: &self.judge,
+            holdings: &self.holdings,
         };
         if let Event::Returned(operation) = event {
             self.operations += 1;
@@ -239,6 +284,18 @@ impl Observation {
         self.lag.observe(&seen);
         self.detection.observe(&seen);
         self.sides.observe(&seen);
+        self.clock_bytes.observe(&seen);
+        self.cost.observe(&seen);
+        self.divergence.observe(&seen);
+        self.failed_seen.observe(&seen);
+        self.false_concurrency.observe(&seen);
+        self.lifecycle.observe(&seen);
+        self.phi.observe(&seen);
+        self.regular.observe(&seen);
+        self.sessions.observe(&seen);
+        self.sibling_lifetime.observe(&seen);
+        self.thin_air.observe(&seen);
+        self.width.observe(&seen);
     }
 
     /// What it has come to so far.
@@ -291,6 +348,21 @@ impl Observation {
             seen_then_gone: self.seen_then_gone.report(&run),
             unacknowledged_seen: self.unacknowledged_seen.report(&run),
             false_not_found: self.false_not_found.report(&run),
+            witnesses: Witnesses {
+                resurrected: self.resurrected.witnesses(),
+                seen_then_gone: self.seen_then_gone.witnesses(),
+                unacknowledged_seen: self.unacknowledged_seen.witnesses(),
+                false_not_found: self.false_not_found.witnesses(),
+            },
+            anomalies: (self.thin_air.report(&run).into_iter())
+                .chain([self.failed_seen.report(&run)])
+                .collect(),
+            guarantees: self.sessions.report(&run),
+            lifecycle: self.lifecycle.report(&run),
+            regular: self.regular.report(&run),
+            conflicts: self.conflicts(&run),
+            divergence: self.divergence_figures(&run),
+            cost: self.cost.report(&run),
             clock_distance: self.clock_distance.report(&run),
             legs: self.legs.report(&run),
             lost_writes: self.lost_writes.report(&run),
@@ -316,6 +388,14 @@ impl Observation {
                     self.early,
                 ),
                 ("writes whose end nobody saw", self.judge.unfinished()),
+                (
+                    "reads that may be staler than is given: what they hang on is long forgotten",
+                    stale.at_least,
+                ),
+                (
+                    "contexts and returns of operations long forgotten",
+                    self.judge.forgotten(),
+                ),
             ]),
         };
         figures.oracles = oracle::check_run(&self.facts.oracles, &figures);
@@ -367,78 +447,31 @@ impl Observation {
             arrivals,
         }
     }
-}
 
-fn excluded(counts: &[(&str, u64)]) -> Vec<Excluded> {
-    let counts = counts.iter().filter(|(_, count)| *count > 0);
-    let excluded = counts.map(|(what, count)| Excluded {
-        what: (*what).to_owned(),
-        count: *count,
-    });
-    excluded.collect()
-}
-
-fn phase(
-    span: &Phase,
-    served: &Served,
-    stale: &StaleReads,
-    siblings: Rate,
-    touches: &Touches,
-) -> PhaseFigures {
-    let [ok, failed, unknown] = served.outcomes;
-    PhaseFigures {
-        name: span.name.clone(),
-        from_s: span.from.as_secs_f64(),
-        until_s: span.until.as_secs_f64(),
-        fault: span.fault,
-        operations: ok + failed + unknown,
-        ok,
-        failed,
-        unknown,
-        availability: served.availability,
-        reads_available: served.reads,
-        writes_available: served.writes,
-        reads: stale.multi_value.of,
-        stale: stale.multi_value,
-        stale_single_value: stale.single_value,
-        concurrent: stale.concurrent,
-        t_staleness_ms: stale.t_ms,
-        k_staleness: stale.k,
-        siblings,
-        messages: touches.messages.clone(),
-        messages_touched: touches.messages_touched.clone(),
-        operations_touched: touches.operations_touched.clone(),
-    }
-}
-
-/// The measured time in equal bins, each of whole blocks: half a second, or a sixtieth if that is longer.
-fn over_time(whole: &Phase, served: &ServedShares, stale: &StaleShares) -> Vec<TimeBin> {
-    let length = whole.until - whole.from;
-    let blocks = |time: Duration| {
-        u32::try_from(time.as_nanos().div_ceil(BLOCK.as_nanos())).unwrap_or(u32::MAX)
-    };
-    let width = blocks(length / 60).max(2);
-    let bin = |first: u32| {
-        let rate = |parts: &[Tally], design_effect| {
-            let sums = parts
-                .iter()
-                .map(|part| part.sum(first..first.saturating_add(width)));
-            let sum = sums.fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-            deflated(sum, design_effect)
-        };
-        let availability = rate(&served.over_time, served.design_effect);
-        TimeBin {
-            from_s: (whole.from + BLOCK * first).as_secs_f64(),
-            until_s: (whole.from + BLOCK * (first + width))
-                .min(whole.until)
-                .as_secs_f64(),
-            operations: availability.of,
-            availability,
-            stale: rate(&stale.over_time, stale.design_effect),
+    fn conflicts(&self, run: &Run<'_>) -> Conflicts {
+        let (lifetimes, siblings_open) = self.sibling_lifetime.report(run);
+        let (false_concurrency, witnesses) = self.false_concurrency.report(run);
+        Conflicts {
+            sibling_lifetime_ms: lifetimes.spread(MS),
+            siblings_open,
+            false_concurrency: (false_concurrency.of > 0).then_some(false_concurrency),
+            false_concurrency_witnesses: witnesses,
+            clock_bytes: self.clock_bytes.report(run),
         }
-    };
-    (0..blocks(length))
-        .step_by(width as usize)
-        .map(bin)
-        .collect()
+    }
+
+    fn divergence_figures(&self, run: &Run<'_>) -> Measured<Divergence> {
+        if let Some(reason) = run.lacks(Detail::Arrivals) {
+            return Measured::Missing(reason);
+        }
+        let windows = self.divergence.report(run);
+        Measured::Known(Divergence {
+            phi: self.phi.report(run),
+            width: self.width.report(run),
+            content_ms: windows.content.spread(MS),
+            content_open: windows.content_open,
+            order_ms: windows.order.spread(MS),
+            order_open: windows.order_open,
+        })
+    }
 }

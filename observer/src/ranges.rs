@@ -40,10 +40,43 @@ impl Ranges {
         }
     }
 
-    /// The indices below `end` that are not in it, in rising order.
-    pub(crate) fn gaps(&self, end: u32) -> impl Iterator<Item = u32> {
-        let starts = std::iter::once(0).chain(self.ranges.iter().map(|(_, until)| *until));
-        let ends = self.ranges.iter().map(|(from, _)| *from);
+    /// Adds the indices of `other` that are below `end`.
+    pub(crate) fn extend_below(&mut self, other: &Self, end: u32) {
+        let first_gap = match self.ranges.first() {
+            Some((0, until)) => *until,
+            Some(_) | None => 0,
+        };
+        let first = other
+            .ranges
+            .partition_point(|(_, until)| *until <= first_gap);
+        for (from, until) in other.ranges[first..]
+            .iter()
+            .take_while(|(from, _)| *from < end)
+        {
+            self.add_range(*from, (*until).min(end));
+        }
+    }
+
+    /// How many of its indices are below `end`.
+    pub(crate) fn count_below(&self, end: u32) -> u32 {
+        let below = self.ranges.iter().take_while(|(from, _)| *from < end);
+        below.map(|(from, until)| (*until).min(end) - from).sum()
+    }
+
+    /// How many indices it has in common with `other`.
+    pub(crate) fn common(&self, other: &Self) -> u64 {
+        let both = |(from, until): &(u32, u32)| {
+            u64::from(other.count_below(*until) - other.count_below(*from))
+        };
+        self.ranges.iter().map(both).sum()
+    }
+
+    /// The indices from `begin` to below `end` that are not in it, in rising order.
+    pub(crate) fn gaps(&self, begin: u32, end: u32) -> impl Iterator<Item = u32> {
+        let reaches = move |range: &&(u32, u32)| range.1 >= begin;
+        let ranges = move || self.ranges.iter().filter(reaches);
+        let starts = std::iter::once(begin).chain(ranges().map(|(_, until)| *until));
+        let ends = ranges().map(|(from, _)| *from);
         starts
             .zip(ends.chain(std::iter::once(end)))
             .flat_map(move |(from, until)| from..until.min(end))
@@ -74,7 +107,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_a_set(sets in vec(vec((0_u32..40, 0_u32..6), 0..6), 0..4), end in 0_u32..50) {
+        fn is_a_set(sets in vec(vec((0_u32..40, 0_u32..6), 0..6), 0..4), begin in 0_u32..50, end in 0_u32..50) {
             let mut set = Ranges::default();
             let mut model = BTreeSet::new();
             for ranges in sets {
@@ -89,7 +122,18 @@ mod tests {
                 prop_assert_eq!(set.contains(index), model.contains(&index));
             }
             let gaps: Vec<u32> = (0..end).filter(|index| !model.contains(index)).collect();
-            prop_assert_eq!(set.gaps(end).collect::<Vec<_>>(), gaps);
+            prop_assert_eq!(set.gaps(0, end).collect::<Vec<_>>(), &gaps[..]);
+            let later: Vec<u32> = gaps.iter().copied().filter(|gap| *gap >= begin).collect();
+            prop_assert_eq!(set.gaps(begin, end).collect::<Vec<_>>(), later);
+            prop_assert_eq!(set.count_below(end) as usize, model.range(..end).count());
+            let mut below = Ranges::below(begin);
+            below.extend_below(&set, end);
+            let expected: BTreeSet<u32> = (0..begin).chain(model.range(..end).copied()).collect();
+            prop_assert_eq!((0..60).filter(|index| below.contains(*index)).collect::<BTreeSet<_>>(), expected);
+            let common = model.iter().filter(|index| (begin..end.max(begin)).contains(*index));
+            let mut span = Ranges::default();
+            span.add_range(begin, end.max(begin));
+            prop_assert_eq!(span.common(&set), common.count() as u64);
             prop_assert!(set.ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
         }
     }

@@ -1,5 +1,7 @@
 //! The figures as rows of numbers, for `summary.csv` and for sweeps over many runs.
 
+mod reads;
+
 use crate::figures::{
     Figures, IdleReads, Measured, MemberChange, PhaseFigures, Rate, ReadRequests, Spread,
     SummaryRow, WHOLE,
@@ -68,6 +70,7 @@ pub fn rows(figures: &Figures) -> Vec<SummaryRow> {
     rows.sides(figures);
     rows.repairs(figures);
     rows.detection(figures);
+    rows.reads(figures);
     rows.rows
 }
 

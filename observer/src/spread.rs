@@ -27,6 +27,13 @@ impl Distribution {
             .expect("a histogram that resizes takes every value");
     }
 
+    /// Adds a number so many times.
+    pub(crate) fn add_many(&mut self, value: u64, times: u64) {
+        self.histogram
+            .record_n(value, times)
+            .expect("a histogram that resizes takes every value");
+    }
+
     /// Adds a time, in nanoseconds.
     pub(crate) fn add_time(&mut self, time: Duration) {
         self.add(nanoseconds(time));

@@ -4,10 +4,12 @@
 //! merged, never averaged. Intervals are [`jackknife`](crate::jackknife)d over seeds. Cells are compared over the seeds that
 //! both have: what a seed gives to both drops out.
 
+mod price;
 pub mod rows;
 mod sample;
 pub mod words;
 
+pub use price::Price;
 pub(crate) use sample::metric;
 pub use sample::{METRICS, Metric, OverSeeds, Said, Sample, Shown, Unit};
 
@@ -73,6 +75,9 @@ pub struct SweepFigures {
     pub figures: Vec<Vec<Estimate>>,
     /// How the cases of an axis differ from its first.
     pub differences: Vec<Difference>,
+    /// What the cases of an axis pay for being fresher than its first.
+    #[serde(default)]
+    pub prices: Vec<Price>,
     /// What theory expected, beside what was measured.
     #[serde(rename = "checked", default)]
     pub oracles: Vec<Checked>,
@@ -139,6 +144,7 @@ impl SweepFigures {
             runs: samples.iter().map(|cell| cell.len() as u64).collect(),
             figures: figures.collect(),
             differences: differences(&facts, samples),
+            prices: price::prices(&facts, samples),
             oracles: Vec::new(),
             facts,
         };

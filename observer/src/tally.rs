@@ -18,20 +18,46 @@ pub(crate) const BLOCK: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     blocks: BTreeMap<u32, (u64, u64)>,
+    /// What was added last, which belongs to one block and is not among the others yet.
+    last: (u32, (u64, u64)),
 }
 
 impl Tally {
     /// Adds an opportunity, and whether it counts.
     pub(crate) fn add(&mut self, block: u32, counts: bool) {
-        let (count, of) = self.blocks.entry(block).or_default();
+        if self.last.0 != block {
+            self.settle();
+            self.last.0 = block;
+        }
+        let (count, of) = &mut self.last.1;
         *count += u64::from(counts);
         *of += 1;
     }
 
+    /// Counts an opportunity that was added before and counts after all.
+    pub(crate) fn mark(&mut self, block: u32) {
+        if self.last.0 != block {
+            self.settle();
+            self.last.0 = block;
+        }
+        self.last.1.0 += 1;
+    }
+
+    fn settle(&mut self) {
+        let (block, (count, of)) = std::mem::take(&mut self.last);
+        if count + of > 0 {
+            let sum = self.blocks.entry(block).or_default();
+            *sum = (sum.0 + count, sum.1 + of);
+        }
+    }
+
     /// The count and the opportunities in some blocks.
     pub(crate) fn sum(&self, blocks: Range<u32>) -> (u64, u64) {
-        let blocks = self.blocks.range(blocks);
-        blocks.fold((0, 0), |sum, (_, block)| (sum.0 + block.0, sum.1 + block.1))
+        let last = Some(self.last).filter(|(block, _)| blocks.contains(block));
+        let blocks = self.blocks.range(blocks).map(|(block, sum)| (*block, *sum));
+        blocks
+            .chain(last)
+            .fold((0, 0), |sum, (_, block)| (sum.0 + block.0, sum.1 + block.1))
     }
 
     /// The count and the opportunities in all blocks.
@@ -41,12 +67,14 @@ impl Tally {
 
     /// At most [`MOST_BLOCKS`] blocks, neighbours joined.
     fn joined(&self) -> Vec<(u64, u64)> {
-        let Some((last, _)) = self.blocks.last_key_value() else {
+        let newest = Some(self.last.0).filter(|_| self.last.1 != (0, 0));
+        let ends = [self.blocks.keys().next(), self.blocks.keys().next_back()];
+        let ends = ends.into_iter().flatten().copied().chain(newest);
+        let Some((first, last)) = ends.clone().min().zip(ends.max()) else {
             return Vec::new();
         };
-        let first = *self.blocks.keys().next().unwrap_or(last);
         let width = (last - first) / MOST_BLOCKS + 1;
-        (first..=*last)
+        (first..=last)
             .step_by(width as usize)
             .map(|from| self.sum(from..from.saturating_add(width)))
             .filter(|(_, of)| *of > 0)
@@ -152,6 +180,7 @@ mod tests {
     fn tally(blocks: &[(u64, u64)]) -> Tally {
         Tally {
             blocks: (0..).zip(blocks.iter().copied()).collect(),
+            ..Tally::default()
         }
     }
 

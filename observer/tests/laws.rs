@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tidemark_observer::judge::{Judge, Staleness, Verdict};
+use tidemark_observer::judge::{Judge, Judgement, Staleness, Verdict};
 use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome, Purpose};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -103,6 +103,10 @@ fn history(mut drafts: Vec<Draft>, with_deletes: bool) -> Vec<Operation> {
 }
 
 fn judged(operations: &[Operation]) -> Vec<(Operation, Verdict)> {
+    judged_by(&mut Judge::default(), operations)
+}
+
+fn judged_by(judge: &mut Judge, operations: &[Operation]) -> Vec<(Operation, Verdict)> {
     let mut events: Vec<(Duration, u8, Event)> = Vec::new();
     for operation in operations {
         if operation.kind != Kind::Get {
@@ -124,7 +128,6 @@ fn judged(operations: &[Operation]) -> Vec<(Operation, Verdict)> {
         ));
     }
     events.sort_by_key(|event| (event.0, event.1));
-    let mut judge = Judge::default();
     let verdicts = events.into_iter().filter_map(|(_, _, event)| {
         let verdict = judge.observe(&event)?;
         match event {
@@ -288,6 +291,42 @@ proptest! {
                     continue;
                 };
                 prop_assert!(multi.is_some_and(|multi| multi.k >= single.k && multi.t >= single.t), "{read:?}");
+            }
+        }
+    }
+
+    /// If this fails, what is forgotten changes a verdict silently.
+    #[test]
+    fn a_judge_that_forgets_is_exact_or_says_that_it_is_not(
+        drafts in vec(draft(), 1..60), with_deletes: bool, horizon in 1_usize..20,
+    ) {
+        let operations = history(drafts, with_deletes);
+        let mut forgetful = Judge::with_horizon(horizon);
+        let found = judged_by(&mut forgetful, &operations);
+        for ((read, found), (_, exact)) in found.into_iter().zip(judged(&operations)) {
+            let (Verdict::Judged(found), Verdict::Judged(exact)) = (found, exact) else {
+                prop_assert!(
+                    forgetful.forgotten() > 0 || found == exact,
+                    "{found:?} is not {exact:?} of {read:?}"
+                );
+                continue;
+            };
+            if forgetful.forgotten() > 0 {
+                continue;
+            }
+            // Of two that were complete at one time either is the newest.
+            let newest = if found.age == exact.age { exact.newest } else { found.newest };
+            let found = Judgement { newest, ..found };
+            let at_least = |found: Option<Staleness>, exact: Option<Staleness>| match (found, exact) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(found), Some(exact)) => found.t <= exact.t && found.k <= exact.k,
+            };
+            if found.is_at_least {
+                prop_assert!(at_least(found.single_value, exact.single_value), "{found:?} {exact:?} {read:?}");
+                prop_assert!(at_least(found.multi_value, exact.multi_value), "{found:?} {exact:?} {read:?}");
+            } else {
+                prop_assert_eq!(found, exact, "{:?}", read);
             }
         }
     }

@@ -57,18 +57,18 @@ impl<R: Read> Events<R> {
     /// Reads on in the table that is furthest behind; one that is at its end is closed.
     fn read(&mut self, furthest_behind: usize) -> Result<(), HistoryError> {
         let table = &mut self.tables[furthest_behind];
-        let Some(row) = table.rows.next()? else {
+        let Some(mut row) = table.rows.next()? else {
             self.truncated += u64::from(table.rows.is_truncated());
             self.tables.remove(furthest_behind);
             return Ok(());
         };
-        let event = READERS[table.index](&row)?;
+        let (line, event) = (row.line(), READERS[table.index](&mut row)?);
         let at = event.at();
         if table.index != FAULTS {
             table.reached = table.reached.max(at);
         }
         self.waiting.push(Reverse(Waiting {
-            order: (at, RANK[table.index], row.line()),
+            order: (at, RANK[table.index], line),
             event,
         }));
         Ok(())

@@ -1,6 +1,6 @@
 //! Reads events out of the rows of the tables.
 
-use super::row::{HistoryError, Row, Rows};
+use super::row::{Column, HistoryError, Row, Rows};
 use super::{COLUMNS, FILES};
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,10 +9,16 @@ use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, St
 use tidemark_proto::message::Method;
 use tidemark_proto::upkeep::Upkeep;
 
-type Reader = fn(&Row) -> Result<Event, HistoryError>;
+type Reader = fn(&mut Row<'_>) -> Result<Event, HistoryError>;
 
 /// What reads the rows of each table, in the order of [`super::FILES`].
 pub(super) const READERS: [Reader; FILES.len()] = [operation, other, passage, span, upkeep];
+
+const OPS: &[&str] = COLUMNS[0];
+const EVENTS: &[&str] = COLUMNS[1];
+const FATES: &[&str] = COLUMNS[2];
+const FAULTS: &[&str] = COLUMNS[3];
+const UPKEEP: &[&str] = COLUMNS[4];
 
 /// The operations of the table of operations, alone.
 pub(crate) struct Operations<R>(Rows<R>);
@@ -30,137 +36,151 @@ impl<R: Read> Operations<R> {
     /// A row is none of such a table, or the last was cut short.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Operation)>, HistoryError> {
         match self.0.next()? {
-            Some(row) => Ok(Some((row.line(), whole(&row)?))),
+            Some(mut row) => Ok(Some((row.line(), whole(&mut row)?))),
             None => self.0.whole().map(|()| None),
         }
     }
 }
 
-fn operation(row: &Row) -> Result<Event, HistoryError> {
+fn operation(row: &mut Row<'_>) -> Result<Event, HistoryError> {
     Ok(Event::Returned(Box::new(whole(row)?)))
 }
 
-fn whole(row: &Row) -> Result<Operation, HistoryError> {
+fn whole(row: &mut Row<'_>) -> Result<Operation, HistoryError> {
     Ok(Operation {
-        id: row.value("operation")?,
-        purpose: row.word("purpose")?,
-        kind: row.word("kind")?,
-        key: row.key()?,
-        intended: row.time("intended_ns")?,
-        invoked: row.time("invoked_ns")?,
-        returned: row.time("returned_ns")?,
-        outcome: row.word("outcome")?,
-        status: row.text("status")?.to_owned().into(),
-        asked: row.value("asked")?,
-        coordinator: row.maybe("coordinator")?,
-        answered: row.list("answered")?,
-        versions: row.list("versions")?,
-        context_from: row.maybe("context_from")?,
-        clock: row.clock()?,
-        context_bytes: row.value("context_bytes")?,
-        value_bytes: row.value("value_bytes")?,
-        attempts: row.value("attempts")?,
+        id: row.value(const { Column::of(OPS, "operation") })?,
+        purpose: row.word(const { Column::of(OPS, "purpose") })?,
+        kind: row.word(const { Column::of(OPS, "kind") })?,
+        key: row.key(const { Column::of(OPS, "key") })?,
+        intended: row.time(const { Column::of(OPS, "intended_ns") })?,
+        invoked: row.time(const { Column::of(OPS, "invoked_ns") })?,
+        returned: row.time(const { Column::of(OPS, "returned_ns") })?,
+        outcome: row.word(const { Column::of(OPS, "outcome") })?,
+        status: status(row.text(const { Column::of(OPS, "status") })?),
+        asked: row.value(const { Column::of(OPS, "asked") })?,
+        coordinator: row.maybe(const { Column::of(OPS, "coordinator") })?,
+        answered: row.list(const { Column::of(OPS, "answered") })?,
+        versions: row.list(const { Column::of(OPS, "versions") })?,
+        context_from: row.maybe(const { Column::of(OPS, "context_from") })?,
+        clock: row.clock(const { Column::of(OPS, "clock") })?,
+        context_bytes: row.value(const { Column::of(OPS, "context_bytes") })?,
+        value_bytes: row.value(const { Column::of(OPS, "value_bytes") })?,
+        attempts: row.value(const { Column::of(OPS, "attempts") })?,
     })
 }
 
-fn passage(row: &Row) -> Result<Event, HistoryError> {
+fn passage(row: &mut Row<'_>) -> Result<Event, HistoryError> {
     Ok(Event::Fate(Box::new(Passage {
-        at: row.time("at_ns")?,
-        from: row.value("from")?,
-        to: row.value("to")?,
-        method: method_name(row.text("method")?),
-        direction: row.word("direction")?,
-        k: row.value("k")?,
-        size: row.value("size_bytes")?,
-        verdict: row.word("verdict")?,
-        intended: row.time("intended_ns")?,
-        achieved: row.maybe("achieved_ns")?.map(Duration::from_nanos),
-        rules: row.text("rules")?.to_owned().into(),
-        faulty: row.value("faulty")?,
+        at: row.time(const { Column::of(FATES, "at_ns") })?,
+        from: row.value(const { Column::of(FATES, "from") })?,
+        to: row.value(const { Column::of(FATES, "to") })?,
+        method: method_name(row.text(const { Column::of(FATES, "method") })?),
+        direction: row.word(const { Column::of(FATES, "direction") })?,
+        k: row.value(const { Column::of(FATES, "k") })?,
+        size: row.value(const { Column::of(FATES, "size_bytes") })?,
+        verdict: row.word(const { Column::of(FATES, "verdict") })?,
+        intended: row.time(const { Column::of(FATES, "intended_ns") })?,
+        achieved: row
+            .maybe(const { Column::of(FATES, "achieved_ns") })?
+            .map(Duration::from_nanos),
+        rules: row
+            .text(const { Column::of(FATES, "rules") })?
+            .to_owned()
+            .into(),
+        faulty: row.value(const { Column::of(FATES, "faulty") })?,
     })))
 }
 
-fn span(row: &Row) -> Result<Event, HistoryError> {
+fn span(row: &mut Row<'_>) -> Result<Event, HistoryError> {
     Ok(Event::Fault(Box::new(FaultSpan {
-        name: row.text("name")?.to_owned(),
-        kind: row.text("kind")?.to_owned(),
-        from: row.time("from_ns")?,
-        until: row.time("until_ns")?,
-        about: row.text("about")?.to_owned(),
-        series: match row.maybe("series_from_ns")?.map(Duration::from_nanos) {
-            Some(from) => Some((from, row.time("series_until_ns")?)),
+        name: row.text(const { Column::of(FAULTS, "name") })?.to_owned(),
+        kind: row.text(const { Column::of(FAULTS, "kind") })?.to_owned(),
+        from: row.time(const { Column::of(FAULTS, "from_ns") })?,
+        until: row.time(const { Column::of(FAULTS, "until_ns") })?,
+        about: row.text(const { Column::of(FAULTS, "about") })?.to_owned(),
+        series: match row
+            .maybe(const { Column::of(FAULTS, "series_from_ns") })?
+            .map(Duration::from_nanos)
+        {
+            Some(from) => Some((
+                from,
+                row.time(const { Column::of(FAULTS, "series_until_ns") })?,
+            )),
             None => None,
         },
     })))
 }
 
-fn upkeep(row: &Row) -> Result<Event, HistoryError> {
+fn upkeep(row: &mut Row<'_>) -> Result<Event, HistoryError> {
     Ok(Event::Upkeep(Box::new(Upkeep {
-        at: row.time("at_ns")?,
-        node: row.value("node")?,
-        chore: row.word("chore")?,
-        peer: row.maybe("peer")?,
-        operation: row.value("operation")?,
-        key: row.key()?,
-        count: row.value("count")?,
-        bytes: row.value("bytes")?,
+        at: row.time(const { Column::of(UPKEEP, "at_ns") })?,
+        node: row.value(const { Column::of(UPKEEP, "node") })?,
+        chore: row.word(const { Column::of(UPKEEP, "chore") })?,
+        peer: row.maybe(const { Column::of(UPKEEP, "peer") })?,
+        operation: row.value(const { Column::of(UPKEEP, "operation") })?,
+        key: row.key(const { Column::of(UPKEEP, "key") })?,
+        count: row.value(const { Column::of(UPKEEP, "count") })?,
+        bytes: row.value(const { Column::of(UPKEEP, "bytes") })?,
     })))
 }
 
-fn other(row: &Row) -> Result<Event, HistoryError> {
-    let at = row.time("at_ns")?;
-    Ok(match row.text("event")? {
+fn other(row: &mut Row<'_>) -> Result<Event, HistoryError> {
+    let at = row.time(const { Column::of(EVENTS, "at_ns") })?;
+    Ok(match row.text(const { Column::of(EVENTS, "event") })? {
         "invoked" => Event::Invoked(Box::new(Invocation {
-            id: row.value("operation")?,
-            purpose: row.word("word")?,
-            kind: row.word("method")?,
-            key: row.key()?,
-            intended: row.time("intended_ns")?,
+            id: row.value(const { Column::of(EVENTS, "operation") })?,
+            purpose: row.word(const { Column::of(EVENTS, "word") })?,
+            kind: row.word(const { Column::of(EVENTS, "method") })?,
+            key: row.key(const { Column::of(EVENTS, "key") })?,
+            intended: row.time(const { Column::of(EVENTS, "intended_ns") })?,
             invoked: at,
-            context_from: row.maybe("context_from")?,
+            context_from: row.maybe(const { Column::of(EVENTS, "context_from") })?,
         })),
         "placed" => Event::Placed {
-            key: row.key()?,
-            nodes: row.list("node")?,
+            key: row.key(const { Column::of(EVENTS, "key") })?,
+            nodes: row.list(const { Column::of(EVENTS, "node") })?,
         },
         "stored" => Event::Stored(Box::new(Stored {
             at,
-            node: row.value("node")?,
-            operation: row.value("operation")?,
-            method: row.value("method")?,
-            key: row.key()?,
-            digest: row.hex("digest")?,
-            versions: row.list("versions")?,
+            node: row.value(const { Column::of(EVENTS, "node") })?,
+            operation: row.value(const { Column::of(EVENTS, "operation") })?,
+            method: row.value(const { Column::of(EVENTS, "method") })?,
+            key: row.key(const { Column::of(EVENTS, "key") })?,
+            digest: row.hex(const { Column::of(EVENTS, "digest") })?,
+            versions: row.list(const { Column::of(EVENTS, "versions") })?,
         })),
         "sent" => Event::Sent {
             at,
-            operation: row.value("operation")?,
-            from: row.value("node")?,
-            to: row.value("to")?,
-            method: row.value("method")?,
-            k: row.value("k")?,
+            operation: row.value(const { Column::of(EVENTS, "operation") })?,
+            from: row.value(const { Column::of(EVENTS, "node") })?,
+            to: row.value(const { Column::of(EVENTS, "to") })?,
+            method: row.value(const { Column::of(EVENTS, "method") })?,
+            k: row.value(const { Column::of(EVENTS, "k") })?,
         },
         "received" => Event::Received {
             at,
-            operation: row.value("operation")?,
-            from: row.value("node")?,
-            to: row.value("to")?,
-            method: row.value("method")?,
+            operation: row.value(const { Column::of(EVENTS, "operation") })?,
+            from: row.value(const { Column::of(EVENTS, "node") })?,
+            to: row.value(const { Column::of(EVENTS, "to") })?,
+            method: row.value(const { Column::of(EVENTS, "method") })?,
         },
         "refused" => Event::Refused {
             at,
-            node: row.value("node")?,
-            operation: row.value("operation")?,
-            reason: row.text("word")?.to_owned().into(),
+            node: row.value(const { Column::of(EVENTS, "node") })?,
+            operation: row.value(const { Column::of(EVENTS, "operation") })?,
+            reason: row
+                .text(const { Column::of(EVENTS, "word") })?
+                .to_owned()
+                .into(),
         },
         "machine" => Event::Machine {
             at,
-            node: row.value("node")?,
-            change: row.word("word")?,
+            node: row.value(const { Column::of(EVENTS, "node") })?,
+            change: row.word(const { Column::of(EVENTS, "word") })?,
         },
         "milestone" => Event::Milestone {
             at,
-            milestone: row.word("word")?,
+            milestone: row.word(const { Column::of(EVENTS, "word") })?,
         },
         other => {
             return Err(row.error(format_args!(
@@ -178,3 +198,21 @@ fn method_name(text: &str) -> Cow<'static, str> {
         Err(_) => Cow::Owned(text.to_owned()),
     }
 }
+
+/// The status of most operations is not stored again for each.
+fn status(text: &str) -> Cow<'static, str> {
+    let known = STATUSES.iter().find(|status| **status == text);
+    known.map_or_else(
+        || Cow::Owned(text.to_owned()),
+        |status| Cow::Borrowed(*status),
+    )
+}
+
+/// The statuses of gRPC that operations end with, the most frequent first.
+const STATUSES: [&str; 5] = [
+    "OK",
+    "DEADLINE_EXCEEDED",
+    "UNAVAILABLE",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+];

@@ -1,4 +1,4 @@
-//! Reads the rows of one table, and the cells of a row by their columns' names.
+//! Reads the rows of one table, and the cells of a row by their columns.
 
 use super::cell;
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::str::FromStr;
 use std::time::Duration;
 use tidemark_proto::id::Actor;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A file that is no table of a run, and where it is not.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +32,13 @@ pub(super) struct Rows<R> {
     file: &'static str,
     columns: &'static [&'static str],
     reader: Reader<LastByte<R>>,
-    /// The row after the one given last: whether it is whole shows when it was the last.
-    ahead: Option<ByteRecord>,
+    /// The row given last.
+    record: ByteRecord,
+    /// The row after it, if there is one: whether a row is whole shows when it was the last.
+    ahead: ByteRecord,
+    is_ahead: bool,
     truncated: bool,
+    keys: Keys,
 }
 
 impl<R: Read> Rows<R> {
@@ -49,21 +54,25 @@ impl<R: Read> Rows<R> {
             reader: ReaderBuilder::new()
                 .has_headers(false)
                 .flexible(true)
+                .buffer_capacity(BUFFER)
                 .from_reader(LastByte { input, last: b'\n' }),
-            ahead: None,
+            record: ByteRecord::new(),
+            ahead: ByteRecord::new(),
+            is_ahead: true,
             truncated: false,
+            keys: Keys::default(),
         };
-        rows.ahead = rows.record()?;
-        match rows.record_after()? {
-            Some(header) if header.iter().ne(columns.iter().map(|name| name.as_bytes())) => {
-                Err(HistoryError {
-                    file,
-                    line: 1,
-                    what: format!("its columns are not {}", columns.join(",")),
-                })
-            }
-            _ => Ok(rows),
+        rows.read_ahead()?;
+        let has_header = rows.advance()?;
+        let header = rows.record.iter();
+        if has_header && header.ne(columns.iter().map(|name| name.as_bytes())) {
+            return Err(HistoryError {
+                file,
+                line: 1,
+                what: format!("its columns are not {}", columns.join(",")),
+            });
         }
+        Ok(rows)
     }
 
     /// Whether a last row was dropped.
@@ -84,14 +93,15 @@ impl<R: Read> Rows<R> {
     }
 
     /// The next row; none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Row>, HistoryError> {
-        let Some(record) = self.record_after()? else {
+    pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, HistoryError> {
+        if !self.advance()? {
             return Ok(None);
-        };
+        }
         let row = Row {
             file: self.file,
             columns: self.columns,
-            record,
+            record: &self.record,
+            keys: &mut self.keys,
         };
         if row.record.len() != self.columns.len() {
             let (has, needs) = (row.record.len(), self.columns.len());
@@ -100,27 +110,28 @@ impl<R: Read> Rows<R> {
         Ok(Some(row))
     }
 
-    /// Takes the record that was read ahead and reads the next.
-    fn record_after(&mut self) -> Result<Option<ByteRecord>, HistoryError> {
-        let next = match self.ahead {
-            Some(_) => self.record()?,
-            None => None,
-        };
-        let record = std::mem::replace(&mut self.ahead, next);
-        let is_whole = |record: &ByteRecord| {
-            self.reader.get_ref().last == b'\n' && record.len() == self.columns.len()
-        };
-        if self.ahead.is_none() && record.as_ref().is_some_and(|record| !is_whole(record)) {
-            self.truncated = true;
-            return Ok(None);
+    /// Takes the record that was read ahead and reads the next; whether there was one.
+    fn advance(&mut self) -> Result<bool, HistoryError> {
+        std::mem::swap(&mut self.record, &mut self.ahead);
+        if !self.is_ahead {
+            return Ok(false);
         }
-        Ok(record)
+        self.read_ahead()?;
+        let is_whole =
+            self.reader.get_ref().last == b'\n' && self.record.len() == self.columns.len();
+        if !self.is_ahead && !is_whole {
+            self.truncated = true;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
-    fn record(&mut self) -> Result<Option<ByteRecord>, HistoryError> {
-        let mut record = ByteRecord::new();
-        match self.reader.read_byte_record(&mut record) {
-            Ok(there_is_one) => Ok(there_is_one.then_some(record)),
+    fn read_ahead(&mut self) -> Result<(), HistoryError> {
+        match self.reader.read_byte_record(&mut self.ahead) {
+            Ok(there_is_one) => {
+                self.is_ahead = there_is_one;
+                Ok(())
+            }
             Err(error) => Err(HistoryError {
                 file: self.file,
                 line: self.reader.position().line(),
@@ -130,14 +141,44 @@ impl<R: Read> Rows<R> {
     }
 }
 
-/// One row of a table.
-pub(super) struct Row {
-    file: &'static str,
-    columns: &'static [&'static str],
-    record: ByteRecord,
+/// A column of a table, by its place; it is looked up once, when this is compiled.
+#[derive(Clone, Copy)]
+pub(super) struct Column(usize);
+
+impl Column {
+    /// The column with a name, which must be among these.
+    pub(super) const fn of(columns: &[&str], name: &str) -> Self {
+        let mut place = 0;
+        while place < columns.len() {
+            if is_same(columns[place].as_bytes(), name.as_bytes()) {
+                return Self(place);
+            }
+            place += 1;
+        }
+        panic!("the table has no such column")
+    }
 }
 
-impl Row {
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut place = 0;
+    while place < one.len() && place < other.len() {
+        if one[place] != other[place] {
+            return false;
+        }
+        place += 1;
+    }
+    one.len() == other.len()
+}
+
+/// One row of a table.
+pub(super) struct Row<'a> {
+    file: &'static str,
+    columns: &'static [&'static str],
+    record: &'a ByteRecord,
+    keys: &'a mut Keys,
+}
+
+impl Row<'_> {
     /// Its line in the file.
     pub(super) fn line(&self) -> u64 {
         self.record.position().map_or(0, csv::Position::line)
@@ -153,26 +194,24 @@ impl Row {
     }
 
     /// The text in a column.
-    pub(super) fn text(&self, column: &str) -> Result<&str, HistoryError> {
-        let index = self.columns.iter().position(|name| *name == column);
-        let cell = index.and_then(|index| self.record.get(index));
-        let text = cell.map(std::str::from_utf8);
-        match text {
-            Some(Ok(text)) => Ok(text),
-            Some(Err(error)) => Err(self.error(format_args!("{column} is not text: {error}"))),
-            None => Err(self.error(format_args!("there is no column {column}"))),
-        }
+    pub(super) fn text(&self, column: Column) -> Result<&str, HistoryError> {
+        let cell = self.record.get(column.0).unwrap_or_default();
+        std::str::from_utf8(cell)
+            .map_err(|error| self.error(format_args!("{} is not text: {error}", self.name(column))))
     }
 
     /// What a column holds.
-    pub(super) fn value<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T, HistoryError> {
+    pub(super) fn value<T: FromStr<Err: Display>>(
+        &self,
+        column: Column,
+    ) -> Result<T, HistoryError> {
         self.parse(column, self.text(column)?)
     }
 
     /// What a column holds, or nothing.
     pub(super) fn maybe<T: FromStr<Err: Display>>(
         &self,
-        column: &str,
+        column: Column,
     ) -> Result<Option<T>, HistoryError> {
         match self.text(column)? {
             "" => Ok(None),
@@ -183,39 +222,50 @@ impl Row {
     /// The values that a column lists.
     pub(super) fn list<T: FromStr<Err: Display>>(
         &self,
-        column: &str,
+        column: Column,
     ) -> Result<Vec<T>, HistoryError> {
         let words = self.text(column)?.split_ascii_whitespace();
         words.map(|text| self.parse(column, text)).collect()
     }
 
     /// The variant that a column names.
-    pub(super) fn word<'a, T: Deserialize<'a>>(&'a self, column: &str) -> Result<T, HistoryError> {
+    pub(super) fn word<'b, T: Deserialize<'b>>(
+        &'b self,
+        column: Column,
+    ) -> Result<T, HistoryError> {
         T::deserialize(cell::word(self.text(column)?))
-            .map_err(|error| self.error(format_args!("{column}: {error}")))
+            .map_err(|error| self.error(format_args!("{}: {error}", self.name(column))))
     }
 
     /// The time that a column holds in nanoseconds.
-    pub(super) fn time(&self, column: &str) -> Result<Duration, HistoryError> {
+    pub(super) fn time(&self, column: Column) -> Result<Duration, HistoryError> {
         self.value(column).map(Duration::from_nanos)
     }
 
     /// The 64 bits that a column holds in hex.
-    pub(super) fn hex(&self, column: &str) -> Result<u64, HistoryError> {
+    pub(super) fn hex(&self, column: Column) -> Result<u64, HistoryError> {
         let text = self.text(column)?;
         u64::from_str_radix(text, 16)
-            .map_err(|error| self.error(format_args!("{column} {text:?}: {error}")))
+            .map_err(|error| self.error(format_args!("{} {text:?}: {error}", self.name(column))))
     }
 
-    /// The key that the row is about.
-    pub(super) fn key(&self) -> Result<Bytes, HistoryError> {
-        let text = self.text("key")?;
-        cell::key(text).ok_or_else(|| self.error(format_args!("key {text:?} is not hex")))
+    /// The key that a column holds.
+    pub(super) fn key(&mut self, column: Column) -> Result<Bytes, HistoryError> {
+        let cell = self.record.get(column.0).unwrap_or_default();
+        if let Some(key) = self.keys.get(cell) {
+            return Ok(key);
+        }
+        let text = self.text(column)?;
+        let key =
+            cell::key(text).ok_or_else(|| self.error(format_args!("key {text:?} is not hex")))?;
+        self.keys
+            .keep(self.record.get(column.0).unwrap_or_default(), &key);
+        Ok(key)
     }
 
-    /// The entries of the clock that the row holds.
-    pub(super) fn clock(&self) -> Result<Vec<(Actor, u64)>, HistoryError> {
-        let words = self.text("clock")?.split_ascii_whitespace();
+    /// The entries of the clock that a column holds.
+    pub(super) fn clock(&self, column: Column) -> Result<Vec<(Actor, u64)>, HistoryError> {
+        let words = self.text(column)?.split_ascii_whitespace();
         words
             .map(|text| {
                 cell::entry(text).ok_or_else(|| {
@@ -227,9 +277,52 @@ impl Row {
             .collect()
     }
 
-    fn parse<T: FromStr<Err: Display>>(&self, column: &str, text: &str) -> Result<T, HistoryError> {
+    fn name(&self, column: Column) -> &'static str {
+        self.columns[column.0]
+    }
+
+    fn parse<T: FromStr<Err: Display>>(
+        &self,
+        column: Column,
+        text: &str,
+    ) -> Result<T, HistoryError> {
         text.parse()
-            .map_err(|error| self.error(format_args!("{column} {text:?}: {error}")))
+            .map_err(|error| self.error(format_args!("{} {text:?}: {error}", self.name(column))))
+    }
+}
+
+/// The keys that were read last: a key that comes again is not stored again.
+struct Keys {
+    /// Each in its place by a hash: the cell, and the key that it holds.
+    slots: Vec<(Bytes, Bytes)>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            slots: vec![(Bytes::new(), Bytes::new()); KEYS_KEPT],
+        }
+    }
+}
+
+impl Keys {
+    fn place(&self, cell: &[u8]) -> usize {
+        xxh3_64(cell) as usize % self.slots.len()
+    }
+
+    fn get(&self, cell: &[u8]) -> Option<Bytes> {
+        let (kept, key) = &self.slots[self.place(cell)];
+        (kept == cell && !cell.is_empty()).then(|| key.clone())
+    }
+
+    fn keep(&mut self, cell: &[u8], key: &Bytes) {
+        let place = self.place(cell);
+        let kept = if cell == key {
+            key.clone()
+        } else {
+            Bytes::copy_from_slice(cell)
+        };
+        self.slots[place] = (kept, key.clone());
     }
 }
 
@@ -248,3 +341,7 @@ impl<R: Read> Read for LastByte<R> {
         Ok(count)
     }
 }
+
+/// How much of a file is read at a time, in bytes.
+const BUFFER: usize = 1 << 18;
+const KEYS_KEPT: usize = 1 << 12;

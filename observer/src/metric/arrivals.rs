@@ -33,6 +33,8 @@ pub(crate) struct Arrivals {
     /// t* of the other pairs.
     closed: Vec<TStar>,
     unmatched: u64,
+    /// Whether anything was seen to arrive: else there is nothing to be matched.
+    knows_arrivals: bool,
 }
 
 type Times = SmallVec<[(NodeId, Duration); 3]>;
@@ -73,11 +75,12 @@ impl Metric for Arrivals {
                 method: Method::Fetch | Method::Get,
                 ..
             } => {
+                self.knows_arrivals = true;
                 let mut times = self.reads.remove(operation).unwrap_or_default();
                 times.push((*to, *at));
                 self.reads.insert(*at, *operation, times);
             }
-            Event::Returned(operation) => {
+            Event::Returned(operation) if self.knows_arrivals => {
                 let times = self.reads.remove(&operation.id).unwrap_or_default();
                 if let (Some(Verdict::Judged(judgement)), Some((_, place))) =
                     (seen.verdict, seen.answered_read())
@@ -138,6 +141,7 @@ impl Metric for Arrivals {
 
 impl Arrivals {
     fn write_arrives(&mut self, write: OperationId, node: NodeId, at: Duration) {
+        self.knows_arrivals = true;
         if let Some(pair) = self.open.get_mut(&write) {
             pair.arrive(node, at);
             if pair.is_closed() {

@@ -71,9 +71,12 @@ impl Metric for Lag {
                     && operation.outcome == Outcome::Ok
                     && seen.load().is_some() =>
             {
+                self.complete += 1;
+                if self.replicas.is_empty() {
+                    return;
+                }
                 let mut write = self.writes.remove(&operation.id).unwrap_or_default();
                 write.complete = Some(operation.returned);
-                self.complete += 1;
                 for place in 0..write.holders.len() {
                     self.add(place, Duration::ZERO);
                 }

@@ -64,7 +64,10 @@ impl Metric for LostWrites {
             let held: Vec<OperationId> = holdings
                 .flat_map(|holding| holding.versions.iter().copied())
                 .collect();
-            for lost in run.judge.lost(key, &held) {
+            let (lost, forgotten) = run.judge.lost(key, &held);
+            count += forgotten;
+            overwritten += if held.is_empty() { 0 } else { forgotten };
+            for lost in lost {
                 count += 1;
                 overwritten += u64::from(lost.overwritten);
                 if examples.len() < EXAMPLES {

@@ -2,29 +2,44 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod availability;
+pub(crate) mod clock_bytes;
 pub(crate) mod clock_distance;
 pub(crate) mod convergence;
+pub(crate) mod cost;
 pub(crate) mod detection;
+pub(crate) mod divergence;
 pub(crate) mod exposure;
+pub(crate) mod failed_seen;
+pub(crate) mod false_concurrency;
 pub(crate) mod false_not_found;
 pub(crate) mod freshness;
 pub(crate) mod idle_reads;
 pub(crate) mod lag;
 pub(crate) mod latency;
 pub(crate) mod legs;
+pub(crate) mod lifecycle;
+pub(crate) mod lost_updates;
 pub(crate) mod lost_writes;
 pub(crate) mod members;
 pub(crate) mod never_won;
+pub(crate) mod phi;
 pub(crate) mod read_requests;
 pub(crate) mod read_share;
+pub(crate) mod regular;
 pub(crate) mod repair;
 pub(crate) mod resurrected;
 pub(crate) mod seen_then_gone;
+pub(crate) mod sessions;
+pub(crate) mod sibling_lifetime;
 pub(crate) mod siblings;
 pub(crate) mod sides;
 pub(crate) mod staleness;
+pub(crate) mod thin_air;
 pub(crate) mod unacknowledged_seen;
+pub(crate) mod width;
+pub(crate) mod window;
 
+use crate::holdings::Holdings;
 use crate::judge::{Judge, Verdict};
 use crate::phases::{Phase, Phases, Place};
 use std::time::Duration;
@@ -48,6 +63,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) phases: &'a Phases,
     /// Of an answered read of the load.
     pub(crate) verdict: Option<Verdict>,
+    /// It has taken in the event.
+    pub(crate) judge: &'a Judge,
+    /// And so have they.
+    pub(crate) holdings: &'a Holdings,
 }
 
 impl<'a> Seen<'a> {

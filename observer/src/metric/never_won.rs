@@ -6,15 +6,16 @@
 //! is not counted: either order of the two is right. Nor is one that nobody answered for: it may never have arrived.
 //!
 //! A write is judged when it arrives, so it does not matter how much of the run is left. What is asked for by hand or
-//! before the measured time is left out.
+//! before the measured time is left out. What is beyond the judge's horizon stands in nobody's way.
 
 use super::{Metric, Run, Seen};
 use crate::figures::{Measured, Rate};
+use crate::judge::Judge;
 use crate::lookup::{Lookup, Recent};
 use crate::tally::deflated;
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidemark_proto::event::{Detail, Event, Kind, Operation, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -25,22 +26,24 @@ pub(crate) struct NeverWon {
     /// Writes that some replica has come to hold, for those that return later.
     won: Recent<OperationId, ()>,
     acknowledged: u64,
-    /// Acknowledged writes that no replica has held so far, with what stood in their way.
-    unheld: BTreeMap<OperationId, Versions>,
+    /// Acknowledged writes that no replica has held so far, and in whose way an older one stood.
+    unheld: BTreeSet<OperationId>,
 }
 
 type Versions = SmallVec<[OperationId; 1]>;
 
 impl NeverWon {
-    fn acknowledge(&mut self, write: &Operation) {
+    fn acknowledge(&mut self, write: &Operation, judge: &Judge) {
         self.acknowledged += 1;
         if self.won.get(&write.id).is_some() {
             return;
         }
         let held = self.held.get(&write.key);
         let held = write.answered.iter().filter_map(|node| held?.get(node));
-        self.unheld
-            .insert(write.id, held.flatten().copied().collect());
+        let is_older = |other: &OperationId| judge.precedes(*other, write.id) == Some(true);
+        if held.flatten().any(is_older) {
+            self.unheld.insert(write.id);
+        }
     }
 }
 
@@ -63,7 +66,7 @@ impl Metric for NeverWon {
                 let is_acknowledged =
                     |write: &&Operation| write.kind == Kind::Put && write.outcome == Outcome::Ok;
                 if let Some(write) = load.filter(is_acknowledged) {
-                    self.acknowledge(write);
+                    self.acknowledge(write, seen.judge);
                 }
             }
         }
@@ -73,9 +76,7 @@ impl Metric for NeverWon {
         if let Some(reason) = run.lacks(Detail::Arrivals) {
             return Measured::Missing(reason);
         }
-        let never = self.unheld.iter().filter(|(write, in_its_way)| {
-            (in_its_way.iter()).any(|other| run.judge.precedes(*other, **write))
-        });
-        Measured::Known(deflated((never.count() as u64, self.acknowledged), 1.0))
+        let never = self.unheld.len() as u64;
+        Measured::Known(deflated((never, self.acknowledged), 1.0))
     }
 }

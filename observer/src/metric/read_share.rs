@@ -5,6 +5,7 @@ use crate::figures::Rate;
 use crate::judge::{Judgement, Verdict};
 use crate::tally::{Tally, shares};
 use tidemark_proto::event::Operation;
+use tidemark_proto::id::OperationId;
 
 /// A share of reads by what the judge says of each.
 pub(crate) struct ReadShare {
@@ -12,6 +13,7 @@ pub(crate) struct ReadShare {
     /// Whether it is so; none: it could not be.
     says: fn(&Operation, &Judgement) -> Option<bool>,
     reads: Phased<Tally>,
+    witnesses: Vec<OperationId>,
 }
 
 impl ReadShare {
@@ -23,7 +25,15 @@ impl ReadShare {
             name,
             says,
             reads: Phased::default(),
+            witnesses: Vec::new(),
         }
+    }
+}
+
+impl ReadShare {
+    /// The first reads of which it is so.
+    pub(crate) fn witnesses(&self) -> Vec<String> {
+        self.witnesses.iter().map(OperationId::to_string).collect()
     }
 }
 
@@ -36,6 +46,9 @@ impl Metric for ReadShare {
             && let Some(is_so) = (self.says)(read, judgement)
         {
             self.reads.at(place.phase).add(place.block, is_so);
+            if is_so && self.witnesses.len() < WITNESSES {
+                self.witnesses.push(read.id);
+            }
         }
     }
 
@@ -43,3 +56,5 @@ impl Metric for ReadShare {
         shares(&self.reads.all(run), run.seed, self.name).whole
     }
 }
+
+const WITNESSES: usize = 5;

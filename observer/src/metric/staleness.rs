@@ -16,6 +16,7 @@ pub(crate) struct Staleness {
     phases: Phased<Reads>,
     nothing_written: u64,
     unmatched: u64,
+    at_least: u64,
 }
 
 #[derive(Clone, Default)]
@@ -46,6 +47,8 @@ pub(crate) struct StaleShares {
     pub(crate) nothing_written: u64,
     /// Reads that returned what no operation wrote.
     pub(crate) unmatched: u64,
+    /// Reads that hang on what is beyond the judge's horizon.
+    pub(crate) at_least: u64,
 }
 
 impl Metric for Staleness {
@@ -61,6 +64,7 @@ impl Metric for Staleness {
             Some(Verdict::Unmatched) => self.unmatched += 1,
             Some(Verdict::Judged(judgement)) => {
                 let reads = self.phases.at(place.phase);
+                self.at_least += u64::from(judgement.is_at_least);
                 reads.concurrent += u64::from(judgement.concurrent);
                 reads
                     .single_value
@@ -109,6 +113,7 @@ impl Metric for Staleness {
             design_effect: multi_value.design_effect,
             nothing_written: self.nothing_written,
             unmatched: self.unmatched,
+            at_least: self.at_least,
         }
     }
 }

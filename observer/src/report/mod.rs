@@ -2,6 +2,7 @@
 
 mod members;
 mod oracles;
+mod reads;
 #[cfg(test)]
 pub(crate) mod sample;
 mod section;
@@ -50,8 +51,11 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
         (section::freshness(figures, &plots))
         (section::latency(figures, &plots))
         (section::versions(figures, &plots))
-        (section::oddities(figures))
+        (reads::oddities(figures))
+        (reads::guarantees(figures))
+        (reads::lifecycle(figures))
         (section::aftermath(figures))
+        (reads::divergence(figures))
         (section::sides(figures))
         (members::section(figures))
         (section::detection(figures))

@@ -2,10 +2,11 @@
 
 use super::Manifest;
 use crate::figures::{
-    AgeBin, Arrivals, ClockDistance, Convergence, Excluded, FaultFigures, Figures, Freshness,
-    Hints, IdleReads, IntervalMethod, Lag, LatencyRow, Leg, LostWrites, Measured, PhaseFigures,
-    Rate, ReadRequests, RepairPath, Repairs, RunFigures, SiblingCount, Spread, TVisibility,
-    TimeBin, WHOLE,
+    AgeBin, Anomaly, Arrivals, ClockDistance, Conflicts, Convergence, Cost, Divergence, Excluded,
+    FaultFigures, Figures, Freshness, GuaranteeFigures, Hints, IdleReads, IntervalMethod, Lag,
+    LatencyRow, Leg, Lifecycle, LostWrites, Measured, PhaseFigures, Rate, ReadRequests, Regular,
+    RepairPath, Repairs, RunFigures, SessionShare, SiblingCount, Spread, TVisibility, TimeBin,
+    WHOLE, Witnesses,
 };
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -59,6 +60,61 @@ pub(crate) fn figures() -> Figures {
         seen_then_gone: rate(612, 19_604),
         unacknowledged_seen: rate(0, 40),
         false_not_found: rate(0, 19_874),
+        witnesses: Witnesses {
+            seen_then_gone: vec!["c4.211".to_owned(), "c4.219".to_owned()],
+            ..Witnesses::default()
+        },
+        anomalies: vec![Anomaly {
+            name: "thin_air".to_owned(),
+            reads: rate(0, 19_874),
+            witnesses: Vec::new(),
+        }],
+        guarantees: vec![GuaranteeFigures {
+            name: "monotonic_reads".to_owned(),
+            broken: rate(102, 9_604),
+            t_ms: Some(spread(102, 180.0, [90.0, 900.0, 3_100.0, 5_000.0, 5_500.0])),
+            k: Some(spread(102, 1.4, [1.0, 2.0, 5.0, 9.0, 9.0])),
+            sessions: 16,
+            sessions_broken: 9,
+            worst: vec![SessionShare {
+                session: "c4".to_owned(),
+                broken: 31,
+                of: 602,
+            }],
+            witnesses: vec!["c4.211".to_owned()],
+        }],
+        lifecycle: Lifecycle {
+            writes: 19_803,
+            stable: 18_900,
+            stale: 831,
+            never_read: 72,
+            stable_latency_ms: Some(spread(19_731, 9.0, [0.0, 0.0, 210.0, 4_100.0, 5_600.0])),
+            window_ms: Some(spread(831, 212.0, [31.0, 700.0, 3_300.0, 5_100.0, 5_600.0])),
+            lost_updates: Some(rate(0, 9_100)),
+            ..Lifecycle::default()
+        },
+        regular: Regular {
+            k: vec![(1, rate(18_994, 19_874)), (2, rate(19_700, 19_874))],
+            delta_ms: vec![(10, rate(19_105, 19_874))],
+        },
+        conflicts: Conflicts {
+            sibling_lifetime_ms: Some(spread(212, 40.0, [22.0, 90.0, 310.0, 340.0, 340.0])),
+            clock_bytes: Some(spread(39_700, 41.0, [40.0, 56.0, 72.0, 88.0, 88.0])),
+            ..Conflicts::default()
+        },
+        divergence: Measured::Known(Divergence {
+            phi: rate(17_020, 19_874),
+            width: Some(spread(19_874, 1.2, [1.0, 2.0, 3.0, 4.0, 5.0])),
+            content_ms: Some(spread(912, 61.0, [9.0, 80.0, 3_100.0, 5_100.0, 5_400.0])),
+            content_open: 0,
+            order_ms: None,
+            order_open: 0,
+        }),
+        cost: Measured::Known(Cost {
+            operations: 39_941,
+            messages: 279_587,
+            bytes: 61_000_000,
+        }),
         clock_distance: Measured::Known(ClockDistance {
             l1: spread(19_874, 0.07, [0.0, 0.0, 1.0, 4.0, 11.0]),
             l_infinity: spread(19_874, 0.05, [0.0, 0.0, 1.0, 3.0, 9.0]),

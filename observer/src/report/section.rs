@@ -192,45 +192,6 @@ pub(super) fn versions(figures: &Figures, plots: &[Plot]) -> Markup {
     }
 }
 
-/// What a read should not have returned, or should have.
-pub(super) fn oddities(figures: &Figures) -> Markup {
-    let rows = [
-        ("returned what had been deleted", figures.resurrected),
-        (
-            "lacked what an earlier read had returned",
-            figures.seen_then_gone,
-        ),
-        (
-            "returned a write that was not acknowledged",
-            figures.unacknowledged_seen,
-        ),
-        (
-            "returned nothing though there was something",
-            figures.false_not_found,
-        ),
-    ];
-    let rows = rows.into_iter().filter(|(_, reads)| reads.of > 0);
-    let rows = rows.map(|(what, reads)| {
-        [
-            what.to_owned(),
-            count(reads.count),
-            count(reads.of),
-            rate(&reads),
-        ]
-    });
-    html! {
-        section {
-            h2 { "What reads should not have shown" }
-            (table(["reads that", "count", "of", "share"], rows))
-            p.note {
-                "Deleted: by an acknowledged delete, complete before the read started, whose context told of the value. Lacked: \
-                 though nothing superseded or deleted it. Not acknowledged: the write failed, or may have. Of the reads of keys \
-                 of which there was such a delete, read or write before."
-            }
-        }
-    }
-}
-
 pub(super) fn aftermath(figures: &Figures) -> Markup {
     let convergence = figures.convergence.map(wording::convergence);
     let lost = figures.lost_writes.map(wording::lost);
@@ -271,7 +232,7 @@ pub(super) fn repairs(figures: &Figures) -> Markup {
         .map_or(&[][..], Vec::as_slice);
     let lag_rows = lags.iter().map(|lag| {
         let reached = format!("{} of {}", count(lag.ms.count), count(lag.of));
-        let [_, _, mean, p50, p90, p99, _, max] = times(String::new(), &lag.ms);
+        let [_, _, mean, p50, p90, p99, _, max] = spread_row(String::new(), &lag.ms);
         [count(lag.replica), reached, mean, p50, p90, p99, max]
     });
     html! {
@@ -350,7 +311,11 @@ pub(super) fn detection(figures: &Figures) -> Markup {
             ),
             ("false positive until its end", &known.false_positive_ms),
         ];
-        spreads.map(|(name, spread)| spread.as_ref().map(|spread| times(name.to_owned(), spread)))
+        spreads.map(|(name, spread)| {
+            spread
+                .as_ref()
+                .map(|spread| spread_row(name.to_owned(), spread))
+        })
     });
     html! {
         @if let Some(rows) = rows {
@@ -399,7 +364,7 @@ pub(super) fn legs(figures: &Figures) -> Markup {
             @match &figures.legs {
                 Measured::Known(legs) => (table(
                     ["leg", "count", "mean", "p50", "p90", "p99", "p99.9", "max"],
-                    legs.iter().map(|leg| times(format!("{} · {}", leg.name, leg.method), &leg.ms)),
+                    legs.iter().map(|leg| spread_row(format!("{} · {}", leg.name, leg.method), &leg.ms)),
                 )),
                 Measured::Missing(reason) => p.muted { "Not known: " (reason) "." },
             }
@@ -449,13 +414,13 @@ pub(super) fn again(manifest: &Manifest) -> Markup {
 }
 
 fn latency_row(row: &LatencyRow, phase: &str) -> [String; 8] {
-    times(
+    spread_row(
         format!("{} {}{phase}", kind(row.kind), outcome(row.outcome)),
         &row.ms,
     )
 }
 
-fn times(name: String, ms: &Spread) -> [String; 8] {
+pub(super) fn spread_row(name: String, ms: &Spread) -> [String; 8] {
     let [mean, p50, p90, p99, p999, max] =
         [ms.mean, ms.p50, ms.p90, ms.p99, ms.p999, ms.max].map(milliseconds);
     [name, count(ms.count), mean, p50, p90, p99, p999, max]

@@ -2,10 +2,11 @@
 
 use super::oracles::oracles;
 use super::table::table;
+use super::words::{none, number};
 use super::{Manifest, document, figure, section};
 use crate::plot;
 use crate::sweep::words::{estimate, facts, said, verdict};
-use crate::sweep::{Difference, METRICS, SweepFigures};
+use crate::sweep::{Difference, Estimate, METRICS, SweepFigures};
 use maud::{Markup, html};
 
 /// The whole page, with the plots drawn in it.
@@ -48,6 +49,7 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
                 }
             }
         }
+        (prices(figures))
         (section::again(manifest))
     };
     document(&format!("{plan} · {}", figures.facts.backend), &body)
@@ -76,6 +78,37 @@ fn differences(figures: &SweepFigures) -> Markup {
         heads(figures),
         comparisons.map(|found| row(figures, name(&found[0]), found.iter().map(said))),
     )
+}
+
+/// Only where one case is fresher than another, and what both sent is known.
+fn prices(figures: &SweepFigures) -> Markup {
+    let interval = |estimate: &Estimate| {
+        let text = |value: f64| match value < 0.0 {
+            true => format!("−{}", number(-value)),
+            false => number(value),
+        };
+        let ends = estimate.low.zip(estimate.high);
+        let ends = ends.map(|(low, high)| format!(" [{}, {}]", text(low), text(high)));
+        estimate.value.map_or_else(none, text) + &ends.unwrap_or_default()
+    };
+    let rows = figures.prices.iter().map(|price| {
+        [
+            format!("{} against {}", price.case, price.against),
+            interval(&price.messages),
+            interval(&price.bytes),
+        ]
+    });
+    html! {
+        @if !figures.prices.is_empty() {
+            section {
+                h2 { "What freshness costs" }
+                (table(["", "messages an operation and point", "bytes an operation and point"], rows))
+                p.note {
+                    "What an operation sends more than with the first case of the axis, for each percentage point of stale reads                      fewer; below 0 where the fresher case is the cheaper one."
+                }
+            }
+        }
+    }
 }
 
 fn heads(figures: &SweepFigures) -> impl Iterator<Item = &'static str> {
