@@ -8,6 +8,7 @@ pub mod call;
 pub mod client;
 pub mod cluster;
 pub mod command;
+pub mod fit;
 pub mod hand;
 pub mod list;
 pub mod plan;

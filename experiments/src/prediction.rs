@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemark_netfuzz::Network;
 use tidemark_observer::figures::Figures;
-use tidemark_observer::predict::{Compared, Latencies, Quorums, measured_legs, predict};
+use tidemark_observer::predict::{Compared, Latencies, Legs, Model, Quorums, predict};
 use tidemark_proto::event::Direction;
 use tidemark_proto::message::Method;
 use tidemark_proto::time::nanoseconds;
@@ -50,19 +50,19 @@ pub fn compare(plan: &Plan, figures: &Figures) -> anyhow::Result<Option<Predicti
         return Ok(None);
     };
     let quorums = Quorums { n, r, w };
-    let beside = |legs: &[Latencies; 4]| {
-        let bins =
-            predict(quorums, legs, TRIALS, plan.seed).beside(&figures.freshness.curve, READS_A_BIN);
+    let beside = |legs: Legs| {
+        let prediction = predict(&Model::new(legs), quorums, TRIALS, plan.seed);
+        let bins = prediction.beside(&figures.freshness.curve, READS_A_BIN);
         Beside {
             distance: bins.iter().map(Compared::distance).fold(0.0, f64::max),
             bins,
         }
     };
-    let measured = figures.legs.known().and_then(|legs| measured_legs(legs));
+    let measured = figures.legs.known().and_then(|legs| Legs::measured(legs));
     Ok(Some(PredictionRecord {
         quorums,
-        from_measured_legs: measured.as_ref().map(beside),
-        from_plan_legs: beside(&plan_legs(plan)?),
+        from_measured_legs: measured.map(beside),
+        from_plan_legs: beside(plan_legs(plan)?),
     }))
 }
 
@@ -92,23 +92,25 @@ impl PredictionRecord {
 }
 
 /// The delays that the plan's network gives to messages between its first gateway and its first node.
-fn plan_legs(plan: &Plan) -> anyhow::Result<[Latencies; 4]> {
+fn plan_legs(plan: &Plan) -> anyhow::Result<Legs> {
     let mut network = Network::new(plan.seed ^ OTHER_DRAWS, &plan.spec())?;
     let (gateway, node) = (plan.gateways()[0], plan.nodes()[0]);
     let mut leg = |from, to, method: Method| {
         let lane = network.lane(from, to, method.name(), Direction::Request);
         let delay = |k| network.fate(plan.warmup.0, lane, k, 0).delay();
-        let delays = (1..=DELAYS)
+        let delays: Vec<f64> = (1..=DELAYS)
             .map(delay)
-            .map(|delay| nanoseconds(delay) as f64 / 1e6);
-        Latencies::new(delays.collect()).expect("there are delays")
+            .map(|delay| nanoseconds(delay) as f64 / 1e6)
+            .collect();
+        Latencies::samples(&delays).expect("there are delays")
     };
-    Ok([
-        leg(gateway, node, Method::Store),
-        leg(node, gateway, Method::StoreReply),
-        leg(gateway, node, Method::Fetch),
-        leg(node, gateway, Method::FetchReply),
-    ])
+    Ok(Legs {
+        w: leg(gateway, node, Method::Store),
+        a: leg(node, gateway, Method::StoreReply),
+        r: leg(gateway, node, Method::Fetch),
+        s: leg(node, gateway, Method::FetchReply),
+        abroad_ms: 0.0,
+    })
 }
 
 /// As many reads a bin has, if there are as many.

@@ -125,6 +125,11 @@ impl Folder {
         }
     }
 
+    /// The figures of a run that was made before, as they were computed last.
+    pub fn figures(&self) -> anyhow::Result<Figures> {
+        self.read_json("metrics.json")
+    }
+
     /// Computes every figure from the history, and writes all that is made from them.
     pub fn analyse(
         &self,
