@@ -11,6 +11,7 @@ pub mod command;
 pub mod fit;
 pub mod hand;
 pub mod list;
+pub mod overlay;
 pub mod plan;
 pub mod prediction;
 pub mod record;

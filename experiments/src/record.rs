@@ -1,7 +1,9 @@
 //! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
 
+mod overlay;
 mod sweep;
 
+pub use overlay::OverlayFolder;
 pub use sweep::{SweepFolder, SweepRecord};
 
 use crate::plan::{Plan, to_toml};

@@ -2,6 +2,7 @@
 
 mod members;
 mod oracles;
+mod overlay;
 #[cfg(test)]
 pub(crate) mod sample;
 mod section;
@@ -10,6 +11,7 @@ mod table;
 pub mod verdict;
 pub mod words;
 
+pub use overlay::{overlay_page, overlay_text};
 pub use sweep::sweep_page;
 
 use crate::figures::Figures;
