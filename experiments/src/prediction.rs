@@ -1,11 +1,17 @@
 //! A measured freshness curve beside the WARS model's, where a plan has the shape that the model speaks of.
 
+mod assumptions;
+
+pub use assumptions::broken;
+
 use crate::plan::Plan;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemark_netfuzz::Network;
 use tidemark_observer::figures::Figures;
-use tidemark_observer::predict::{Compared, Latencies, Quorums, measured_legs, predict};
+pub use tidemark_observer::overlay::READS_A_BIN;
+use tidemark_observer::predict::{Compared, Latencies, Legs, Model, Prediction, Quorums, predict};
 use tidemark_proto::event::Direction;
 use tidemark_proto::message::Method;
 use tidemark_proto::time::nanoseconds;
@@ -42,27 +48,22 @@ pub fn compare(plan: &Plan, figures: &Figures) -> anyhow::Result<Option<Predicti
     if !is_of_the_model || figures.freshness.curve.is_empty() {
         return Ok(None);
     }
-    let quorum = |name: &str| {
-        let value = option(name).and_then(Value::as_u64);
-        value.and_then(|value| usize::try_from(value).ok())
-    };
-    let (Some(n), Some(r), Some(w)) = (quorum("n"), quorum("r"), quorum("w")) else {
+    let Some(quorums) = quorums(plan) else {
         return Ok(None);
     };
-    let quorums = Quorums { n, r, w };
-    let beside = |legs: &[Latencies; 4]| {
-        let bins =
-            predict(quorums, legs, TRIALS, plan.seed).beside(&figures.freshness.curve, READS_A_BIN);
+    let beside = |legs: Legs| {
+        let prediction = predict(&Model::new(legs), quorums, TRIALS, plan.seed);
+        let bins = prediction.beside(&figures.freshness.curve, READS_A_BIN);
         Beside {
             distance: bins.iter().map(Compared::distance).fold(0.0, f64::max),
             bins,
         }
     };
-    let measured = figures.legs.known().and_then(|legs| measured_legs(legs));
+    let measured = figures.legs.known().and_then(|legs| Legs::measured(legs));
     Ok(Some(PredictionRecord {
         quorums,
-        from_measured_legs: measured.as_ref().map(beside),
-        from_plan_legs: beside(&plan_legs(plan)?),
+        from_measured_legs: measured.map(beside),
+        from_plan_legs: beside(plan_legs(plan)?),
     }))
 }
 
@@ -91,29 +92,69 @@ impl PredictionRecord {
     }
 }
 
-/// The delays that the plan's network gives to messages between its first gateway and its first node.
-fn plan_legs(plan: &Plan) -> anyhow::Result<[Latencies; 4]> {
-    let mut network = Network::new(plan.seed ^ OTHER_DRAWS, &plan.spec())?;
-    let (gateway, node) = (plan.gateways()[0], plan.nodes()[0]);
-    let mut leg = |from, to, method: Method| {
-        let lane = network.lane(from, to, method.name(), Direction::Request);
-        let delay = |k| network.fate(plan.warmup.0, lane, k, 0).delay();
-        let delays = (1..=DELAYS)
-            .map(delay)
-            .map(|delay| nanoseconds(delay) as f64 / 1e6);
-        Latencies::new(delays.collect()).expect("there are delays")
+/// What the model makes of any plan, in the plan's own times, whatever [`broken`] says of it.
+///
+/// # Errors
+/// It has no N, R and W of which each is at least 1.
+pub fn plan_prediction(plan: &Plan) -> anyhow::Result<(Model, Prediction)> {
+    let quorums = quorums(plan).context("its replication has no n, r and w")?;
+    let Quorums { n, r, w } = quorums;
+    ensure!(
+        (1..=n).contains(&r) && (1..=n).contains(&w),
+        "r is {r} and w is {w}, but the model waits for 1 to {n} replicas"
+    );
+    let mut plan = plan.clone();
+    plan.time_scale = 1.0;
+    let (coordinator, read_set) = assumptions::shape(&plan);
+    let model = Model {
+        legs: plan_legs(&plan)?,
+        coordinator,
+        read_set,
     };
-    Ok([
-        leg(gateway, node, Method::Store),
-        leg(node, gateway, Method::StoreReply),
-        leg(gateway, node, Method::Fetch),
-        leg(node, gateway, Method::FetchReply),
-    ])
+    let prediction = predict(&model, quorums, OVERLAY_TRIALS, plan.seed);
+    Ok((model, prediction))
 }
 
-/// As many reads a bin has, if there are as many.
-pub const READS_A_BIN: u64 = 5_000;
+fn quorums(plan: &Plan) -> Option<Quorums> {
+    let quorum = |name: &str| {
+        let value = plan.replication.options.get(name)?.as_u64()?;
+        usize::try_from(value).ok()
+    };
+    Some(Quorums {
+        n: quorum("n")?,
+        r: quorum("r")?,
+        w: quorum("w")?,
+    })
+}
+
+/// The delays that the plan's network gives to messages between its first coordinator and a node.
+fn plan_legs(plan: &Plan) -> anyhow::Result<Legs> {
+    let mut network = Network::new(plan.seed ^ OTHER_DRAWS, &plan.spec())?;
+    let (coordinator, nodes) = (plan.coordinators()[0], plan.nodes());
+    let other = nodes.iter().find(|node| **node != coordinator);
+    let node = other.copied().unwrap_or(coordinator);
+    let mut leg = |from, to, method: Method| {
+        let lane = network.lane(from, to, method.name(), Direction::Request);
+        let delay = |k| {
+            let fate = network.fate(plan.warmup.0, lane, k, 0);
+            let arrived = fate.copies.first()?;
+            Some(nanoseconds(arrived.delay) as f64 / 1e6)
+        };
+        let delays: Vec<f64> = (1..=DELAYS).filter_map(delay).collect();
+        let none = || format!("of its network no message {} arrives", method.name());
+        Latencies::samples(&delays).with_context(none)
+    };
+    Ok(Legs {
+        w: leg(coordinator, node, Method::Store)?,
+        a: leg(node, coordinator, Method::StoreReply)?,
+        r: leg(coordinator, node, Method::Fetch)?,
+        s: leg(node, coordinator, Method::FetchReply)?,
+        abroad_ms: 0.0,
+    })
+}
+
 const TRIALS: usize = 400_000;
+const OVERLAY_TRIALS: usize = 1_000_000;
 const DELAYS: u64 = 200_000;
 /// The prediction must not draw the very delays that the run had.
 const OTHER_DRAWS: u64 = 0x9e37_79b9_7f4a_7c15;

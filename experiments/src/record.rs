@@ -1,7 +1,9 @@
 //! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
 
+mod overlay;
 mod sweep;
 
+pub use overlay::OverlayFolder;
 pub use sweep::{SweepFolder, SweepRecord};
 
 use crate::plan::{Plan, to_toml};
@@ -124,6 +126,11 @@ impl Folder {
                 }
             }
         }
+    }
+
+    /// The figures of a run that was made before, as they were computed last.
+    pub fn figures(&self) -> anyhow::Result<Figures> {
+        self.read_json("metrics.json")
     }
 
     /// Computes every figure from the history, and writes all that is made from them.

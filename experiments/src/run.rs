@@ -5,7 +5,7 @@
     reason = "a shell: the thread that shows progress"
 )]
 
-use crate::backend::{ENTRIES, Progress, Run};
+use crate::backend::{Build, ENTRIES, Progress, Run};
 use crate::command::exit::{Class, Classed as _};
 use crate::plan::{self, Cell, Plan, Sweep};
 use crate::record::{Folder, History, RunRecord, SweepFolder, SweepRecord};
@@ -19,10 +19,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tidemark_observer::oracle::Oracle;
 use tidemark_observer::summary::{self, Style};
 use tidemark_observer::sweep::Samples;
 use tidemark_proto::event::Milestone;
-use tidemark_proto::registry::{Options, find};
+use tidemark_proto::registry::{Entry, Options, find};
 
 /// What `tidemark run` was asked for.
 #[derive(Clone, Debug)]
@@ -86,14 +87,42 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
         }
         (Some(cell), None) => bail!("{} varies nothing: it has no cell {cell:?}", request.plan),
     };
-    say_unhonoured([&plan]);
+    let ran = carry_out_one(request, backend, (&name, &plan), oracles)?;
+    let said = say(&ran.folder, &ran.record, request.say);
+    let milestone = ran.ended?;
+    said.map(|()| milestone)
+}
+
+/// A run that is over.
+pub struct Ran {
+    /// Its folder.
+    pub folder: Folder,
+    /// What it was.
+    pub record: RunRecord,
+    /// How it ended.
+    pub ended: anyhow::Result<Milestone>,
+}
+
+/// Has a back-end carry out one run of a plan, and computes nothing yet.
+pub fn carry_out_one(
+    request: &Request,
+    backend: &Entry<Build>,
+    (name, plan): (&str, &Plan),
+    oracles: Vec<Oracle>,
+) -> anyhow::Result<Ran> {
+    say_unhonoured([plan]);
     let (folder, record) = Folder::create(
         &request.out,
-        &name,
+        name,
         backend.name,
-        &plan,
+        plan,
         oracles,
-        replay(request, request.cell.as_deref(), Some(plan.seed)),
+        replay(
+            request,
+            backend.name,
+            request.cell.as_deref(),
+            Some(plan.seed),
+        ),
     )
     .class(Class::File)?;
     let progress = Arc::new(Progress::default());
@@ -101,34 +130,37 @@ pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     // A second Ctrl-C is left to the system, should the first not help.
     ctrlc(move || stop.stop())?;
     let run = Run {
-        plan: plan.scaled(),
+        plan: plan.clone().scaled(),
         progress: Arc::clone(&progress),
     };
-    let shown = Shown::start(&run.plan, &name, backend.name, progress);
+    let shown = Shown::start(&run.plan, name, backend.name, progress);
     let ended = (backend.build)(&Options::new()).run(&run, &folder);
     shown.end();
-    let said = say(&folder, &record, request.say);
     let cut = || {
         format!(
             "the run was cut short; {} has what was seen",
             folder.path().display()
         )
     };
-    let milestone = ended.with_context(cut)?;
-    said.map(|()| milestone)
+    let ended = ended.with_context(cut);
+    Ok(Ran {
+        folder,
+        record,
+        ended,
+    })
 }
 
 /// Carries out the runs of a sweep, and says what they came to together.
 fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
     say_unhonoured(sweep.cells.iter().map(|cell| &cell.plan));
-    let replayed = replay(request, None, request.seed);
+    let replayed = replay(request, &request.backend, None, request.seed);
     let (folder, record) =
         SweepFolder::create(&request.out, sweep, request.history, replayed).class(Class::File)?;
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
     ctrlc(move || stop.stop())?;
     let jobs = jobs(&sweep.backend, request.jobs);
-    let own = |cell: &Cell, seed| replay(request, Some(&cell.slug), Some(seed));
+    let own = |cell: &Cell, seed| replay(request, &request.backend, Some(&cell.slug), Some(seed));
     let (samples, ended) = carry_out(sweep, (&folder, &record), jobs, &progress, &own);
     let said = say_sweep(&folder, &record, &samples, request.say);
     let cut = || {
@@ -214,14 +246,19 @@ fn style() -> Style {
     }
 }
 
-/// The command that makes this again: a run, a cell of a sweep, or the sweep.
-fn replay(request: &Request, cell: Option<&str>, seed: Option<u64>) -> String {
+/// The command that makes this again: a run, a cell of a sweep, the sweep, or an overlay.
+pub(crate) fn replay(
+    request: &Request,
+    backends: &str,
+    cell: Option<&str>,
+    seed: Option<u64>,
+) -> String {
     let mut words = vec![
         "tidemark".to_owned(),
         "run".to_owned(),
         quoted(&request.plan),
     ];
-    words.extend(["--backend".to_owned(), request.backend.clone()]);
+    words.extend(["--backend".to_owned(), backends.to_owned()]);
     if let Some(cell) = cell {
         words.extend(["--cell".to_owned(), quoted(cell)]);
     }

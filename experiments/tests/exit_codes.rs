@@ -23,6 +23,7 @@ fn every_class_of_error_has_a_code_of_its_own() {
     let mine = path("mine");
     fs::write(path("wrong.toml"), "extends = 'quickstart'\nsede = 3").unwrap();
     fs::write(path("text.toml"), [0xff, 0xfe]).unwrap();
+    fs::write(path("legs.csv"), "w,a,r,s\n1,2,3,4\n1,2,x,4\n").unwrap();
     for (arguments, code, said) in [
         (&["plan", "check", "quickstart"][..], 0, ""),
         (&["plan", "new", &mine], 0, ""),
@@ -102,6 +103,64 @@ fn every_class_of_error_has_a_code_of_its_own() {
             ],
             3,
             "partitions is 5, but 6 nodes need one each",
+        ),
+        (&["predict", "--fit", "lnkd-disk", "--trials", "10"], 0, ""),
+        (
+            &["predict", "--fit", "lnkd", "-r", "1", "-w", "1"],
+            2,
+            "unknown fit \"lnkd\"; choose lnkd-ssd,",
+        ),
+        (
+            &["predict", "--fit", "wan", "-r", "4", "-w", "1"],
+            2,
+            "-r is 4, but N is 3; choose 1 to 3",
+        ),
+        (
+            &["predict", "--fit", "wan", "-r", "0", "-w", "1"],
+            2,
+            "-r is 0",
+        ),
+        (&["predict", "--fit", "wan", "-r", "1"], 2, "-r needs -w"),
+        (&["predict", "--fit", "wan", "-w", "1"], 2, "-w needs -r"),
+        (
+            &["predict", "--fit", "wan", "--trials", "0"],
+            2,
+            "--trials is 0",
+        ),
+        (&["predict", "--fit", "exp:10"], 2, "exp:10,1"),
+        (&["predict", "--fit", "exp:-1,1"], 2, "exp:10,1"),
+        (
+            &["predict", "--fit", &format!("file:{}", path("legs.csv"))],
+            2,
+            "legs.csv:3: r is \"x\"",
+        ),
+        (
+            &["predict", "--fit", &format!("file:{}", path("none.csv"))],
+            4,
+            "none.csv",
+        ),
+        (&["predict", "--fit", "run:no-run"], 4, "no-run"),
+        (
+            &["predict", "--fit", "wan", "--cheapest"],
+            2,
+            "--cheapest needs a goal",
+        ),
+        (
+            &[
+                "predict",
+                "--fit",
+                "wan",
+                "--cheapest",
+                "--fresh-at",
+                "10ms",
+            ],
+            2,
+            "write one like 10ms=99.9%",
+        ),
+        (
+            &["predict", "--fit", "wan", "--read-latency", "p99=1ms"],
+            2,
+            "--cheapest",
         ),
     ] {
         let output = tidemark(arguments);

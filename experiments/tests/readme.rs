@@ -40,6 +40,23 @@ fn the_readme_compares_partitioners() {
     quote("ring", &format!("\n```text\n{comparison}```\n\n"));
 }
 
+/// If this fails, the README quotes another prediction than is made: `UPDATE=1 cargo test` rewrites it.
+#[test]
+fn the_readme_quotes_predictions() {
+    let quoted = [
+        "",
+        " --cheapest --fresh-at 10ms=99.5% --read-latency p99.9=5ms",
+    ]
+    .map(|more| {
+        let arguments = format!("predict --fit lnkd-disk{more}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+        let output = command.args(arguments.split(' ')).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        format!("\n```text\n$ tidemark {arguments}\n{said}```\n")
+    });
+    quote("predict", &(quoted.concat() + "\n"));
+}
+
 /// Holds the README to have this text, and no other, between the marks of this name.
 fn quote(name: &str, text: &str) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

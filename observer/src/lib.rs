@@ -14,6 +14,7 @@ mod lookup;
 mod metric;
 pub mod observe;
 pub mod oracle;
+pub mod overlay;
 mod phases;
 pub mod plot;
 pub mod predict;

@@ -1,17 +1,35 @@
-//! What the WARS model says about a freshness curve, from four leg latencies, N, R and W.
+//! What the WARS model says of freshness and latency, from four leg latencies, N, R and W.
 //!
 //! A write's legs are W (coordinator to replica) and A (its acknowledgement), a read's R and S. The write completes with
-//! the W-th smallest W + A; the first R answers by R + S are the read set; the read is fresh from the moment at which
-//! one of them is reached by the read after the write: t* = max(0, min over the read set of W_i − completion − R_i).
-//! P(fresh | age t) is then the share of t* at or below t: one pass gives the whole curve. The model's coordinator holds
-//! no keys, its clients have no distance, and legs do not depend on each other.
+//! the W-th smallest W + A, its latency; the first R answers by R + S are the read set, and the R-th gives the read's
+//! latency. The read is fresh from the moment at which one of them is reached by the read after the write: t* = max(0,
+//! min over the read set of W_i − R_i, minus the write's latency). P(fresh | age t) is then the share of t* at or below t,
+//! and t-visibility at p the p-quantile of t*: one pass gives the whole curve. Legs do not depend on each other, clients
+//! have no distance, and nothing but the write itself brings a version to a replica.
+//!
+//! Trials are drawn once for all R and W, so that quorums differ by nothing but what they are.
 //!
 //! Reference: Bailis et al., Probabilistically bounded staleness for practical partial quorums, VLDB 2012, §5.1.
 
-use crate::figures::{AgeBin, Leg};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
+mod choice;
+mod compared;
+pub mod fit;
+mod latencies;
+mod law;
+mod overlap;
+mod sorted;
+mod trial;
+
+pub use choice::{Choice, Goal, cheapest};
+pub use compared::Compared;
+pub use latencies::Latencies;
+pub use law::Law;
+pub use sorted::Sorted;
+
+use crate::figures::Leg;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+use trial::{BATCH, Batch};
 
 /// How many replicas there are, and how many must answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,197 +40,204 @@ pub struct Quorums {
     pub w: usize,
 }
 
-/// The latencies of one leg in milliseconds, sorted: those measured, or their quantiles.
+/// What a prediction supposes of everything but the quorums.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Latencies(Vec<f64>);
+pub struct Model {
+    /// The legs.
+    pub legs: Legs,
+    /// Who coordinates.
+    pub coordinator: Coordinator,
+    /// Whom a read asks.
+    pub read_set: ReadSet,
+}
 
-/// A predicted freshness curve.
+/// The latencies of the four legs between coordinator and replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Legs {
+    /// Of a write on its way to a replica.
+    pub w: Latencies,
+    /// Of its acknowledgement.
+    pub a: Latencies,
+    /// Of a read on its way to a replica.
+    pub r: Latencies,
+    /// Of its answer.
+    pub s: Latencies,
+    /// How much longer, in milliseconds, each leg is where the replica is not the one in the coordinator's site; each
+    /// request is coordinated in a site that chance chooses. 0: there are no sites.
+    pub abroad_ms: f64,
+}
+
+/// Who coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coordinator {
+    /// Somebody who holds no keys: every replica is four legs away.
+    Gateway,
+    /// One of the key's replicas, by chance: its own legs take no time.
+    Replica,
+}
+
+/// Whom a read asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadSet {
+    /// All N replicas, of which the first R to answer count: Dynamo.
+    All,
+    /// R replicas by chance, and no others: Cassandra.
+    Quorum,
+}
+
+/// Many writes, each with a read after it, under one model.
+pub struct Trials {
+    n: usize,
+    /// From the least R and W that are asked for.
+    least: (usize, usize),
+    written: Vec<Vec<f32>>,
+    read: Vec<Vec<f32>>,
+    reached: Vec<Vec<f32>>,
+}
+
+/// What is predicted for one choice of N, R and W.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Sorted, in milliseconds.
-    t_stars: Vec<f64>,
+    /// N, R and W.
+    pub quorums: Quorums,
+    /// t*: P(fresh | age) is the share of those at most that age, t-visibility their quantile.
+    pub visible: Sorted,
+    /// How long reads take.
+    pub reads: Sorted,
+    /// How long writes take.
+    pub writes: Sorted,
 }
 
-/// A stretch of a measured curve beside what was predicted for it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are named for what they hold")]
-pub struct Compared {
-    pub from_ms: f64,
-    pub until_ms: f64,
-    pub reads: u64,
-    pub measured: f64,
-    pub predicted: f64,
-}
-
-impl Latencies {
-    /// Latencies in any order; none if there are none.
+impl Legs {
+    /// Legs in one site: W by itself, and the other three alike.
     #[must_use]
-    pub fn new(mut latencies: Vec<f64>) -> Option<Self> {
-        latencies.sort_unstable_by(f64::total_cmp);
-        (!latencies.is_empty()).then_some(Self(latencies))
+    pub fn alike(w: Latencies, ars: Latencies) -> Self {
+        Self {
+            w,
+            a: ars.clone(),
+            r: ars.clone(),
+            s: ars,
+            abroad_ms: 0.0,
+        }
     }
 
-    fn draw(&self, chance: &mut Xoshiro256PlusPlus) -> f64 {
-        let last = self.0.len() - 1;
-        let place = unit(chance) * last as f64;
-        let below = (place as usize).min(last);
-        let above = (below + 1).min(last);
-        self.0[below] + (self.0[above] - self.0[below]) * (place - below as f64)
+    /// As a run measured them; none if one of them never travelled.
+    #[must_use]
+    pub fn measured(legs: &[Leg]) -> Option<Self> {
+        let leg = |name: &str| {
+            let leg = legs.iter().find(|leg| leg.name == name)?;
+            Latencies::quantiles(&leg.quantiles_ms)
+        };
+        Some(Self {
+            w: leg("W")?,
+            a: leg("A")?,
+            r: leg("R")?,
+            s: leg("S")?,
+            abroad_ms: 0.0,
+        })
     }
 }
 
-/// W, A, R and S as a run measured them; none if one of them never travelled.
-#[must_use]
-pub fn measured_legs(legs: &[Leg]) -> Option<[Latencies; 4]> {
-    let leg = |name: &str| {
-        let leg = legs.iter().find(|leg| leg.name == name)?;
-        Latencies::new(leg.quantiles_ms.clone())
-    };
-    Some([leg("W")?, leg("A")?, leg("R")?, leg("S")?])
+impl Model {
+    /// As the paper has it: coordinators that hold no keys, and reads that ask everybody.
+    #[must_use]
+    pub fn new(legs: Legs) -> Self {
+        Self {
+            legs,
+            coordinator: Coordinator::Gateway,
+            read_set: ReadSet::All,
+        }
+    }
+
+    fn tells_replicas_apart(&self) -> bool {
+        self.coordinator == Coordinator::Replica || self.legs.abroad_ms > 0.0
+    }
 }
 
-/// Draws `trials` writes, each with a read after it.
+impl Trials {
+    /// Draws so many trials, and keeps what they came to for these R and W.
+    ///
+    /// # Panics
+    /// There are no trials, or an R or a W is 0 or above N.
+    #[must_use]
+    pub fn new(
+        model: &Model,
+        n: usize,
+        (rs, ws): (RangeInclusive<usize>, RangeInclusive<usize>),
+        count: usize,
+        seed: u64,
+    ) -> Self {
+        let is_within = |asked: &RangeInclusive<usize>| *asked.start() >= 1 && *asked.end() <= n;
+        assert!(is_within(&rs) && is_within(&ws), "R and W are from 1 to N");
+        assert!(count > 0, "there are trials");
+        let rows =
+            |asked: &RangeInclusive<usize>| vec![Vec::with_capacity(count); asked.clone().count()];
+        let mut trials = Self {
+            n,
+            least: (*rs.start(), *ws.start()),
+            written: rows(&ws),
+            read: rows(&rs),
+            reached: rows(&rs),
+        };
+        let mut batch = Batch::new(n, seed);
+        for done in (0..count).step_by(BATCH) {
+            batch.draw(model);
+            let new = BATCH.min(count - done);
+            for (kept, drawn, asked) in [
+                (&mut trials.written, &batch.written, &ws),
+                (&mut trials.read, &batch.read, &rs),
+                (&mut trials.reached, &batch.reached, &rs),
+            ] {
+                for (kept, quorum) in kept.iter_mut().zip(asked.clone()) {
+                    kept.extend_from_slice(&drawn[quorum - 1][..new]);
+                }
+            }
+        }
+        trials
+    }
+
+    /// What is predicted for an R and a W that were asked for.
+    ///
+    /// # Panics
+    /// They were not.
+    #[must_use]
+    pub fn cell(&self, r: usize, w: usize) -> Prediction {
+        let (of_r, of_w) = (r - self.least.0, w - self.least.1);
+        let written = &self.written[of_w];
+        let ages = self.reached[of_r].iter().zip(written);
+        Prediction {
+            quorums: Quorums { n: self.n, r, w },
+            visible: Sorted::new(ages.map(|(reached, written)| reached - written)),
+            reads: Sorted::new(self.read[of_r].iter().copied()),
+            writes: Sorted::new(written.iter().copied()),
+        }
+    }
+
+    /// What is predicted for all R and W that were asked for, one after the other: the least R and W first, W changing
+    /// fastest.
+    pub fn cells(&self) -> impl Iterator<Item = Prediction> {
+        let (r, w) = self.least;
+        let rs = r..r + self.read.len();
+        rs.flat_map(move |r| (w..w + self.written.len()).map(move |w| self.cell(r, w)))
+    }
+}
+
+/// Draws so many writes, each with a read after it.
 ///
 /// # Panics
-/// R or W is 0 or above N.
+/// There are no trials, or R or W is 0 or above N.
 #[must_use]
-pub fn predict(quorums: Quorums, legs: &[Latencies; 4], trials: usize, seed: u64) -> Prediction {
+pub fn predict(model: &Model, quorums: Quorums, trials: usize, seed: u64) -> Prediction {
     let Quorums { n, r, w } = quorums;
-    assert!(
-        (1..=n).contains(&r) && (1..=n).contains(&w),
-        "R and W are from 1 to N"
-    );
-    let mut chance = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut written = vec![(0.0, 0.0); n];
-    let mut read = vec![(0.0, 0.0); n];
-    let mut trial = || {
-        for (arrival, acknowledged) in &mut written {
-            *arrival = legs[0].draw(&mut chance);
-            *acknowledged = *arrival + legs[1].draw(&mut chance);
-        }
-        for (i, (answered, margin)) in read.iter_mut().enumerate() {
-            let reached = legs[2].draw(&mut chance);
-            *answered = reached + legs[3].draw(&mut chance);
-            *margin = written[i].0 - reached;
-        }
-        let (_, (_, complete), _) =
-            written.select_nth_unstable_by(w - 1, |a, b| a.1.total_cmp(&b.1));
-        let complete = *complete;
-        read.select_nth_unstable_by(r - 1, |a, b| a.0.total_cmp(&b.0));
-        let least = read[..r]
-            .iter()
-            .map(|(_, margin)| *margin)
-            .fold(f64::INFINITY, f64::min);
-        (least - complete).max(0.0)
-    };
-    let mut t_stars: Vec<f64> = (0..trials).map(|_| trial()).collect();
-    t_stars.sort_unstable_by(f64::total_cmp);
-    Prediction { t_stars }
+    Trials::new(model, n, (r..=r, w..=w), trials, seed).cell(r, w)
 }
 
 impl Prediction {
     /// P(fresh | age) at an age in milliseconds.
     #[must_use]
     pub fn fresh_at(&self, age_ms: f64) -> f64 {
-        let fresh = self.t_stars.partition_point(|t| *t <= age_ms);
-        fresh as f64 / self.t_stars.len() as f64
-    }
-
-    /// A measured curve beside the prediction. Neighbouring bins are joined until each has `least` reads; what is left
-    /// over at the end joins the last.
-    #[must_use]
-    pub fn beside(&self, curve: &[AgeBin], least: u64) -> Vec<Compared> {
-        let mut joined: Vec<Compared> = Vec::new();
-        for bin in curve {
-            let reads = bin.fresh.of;
-            let new = Compared {
-                from_ms: bin.from_ms,
-                until_ms: bin.until_ms,
-                reads,
-                measured: bin.fresh.share.unwrap_or_default(),
-                predicted: self.fresh_at(bin.mean_ms),
-            };
-            match joined.last_mut() {
-                Some(last) if last.reads < least => last.join(&new),
-                _ => joined.push(new),
-            }
-        }
-        if joined.len() > 1
-            && joined.last().is_some_and(|last| last.reads < least)
-            && let Some(rest) = joined.pop()
-            && let Some(last) = joined.last_mut()
-        {
-            last.join(&rest);
-        }
-        joined
-    }
-}
-
-impl Compared {
-    /// How far the measurement is from the prediction.
-    #[must_use]
-    pub fn distance(&self) -> f64 {
-        (self.measured - self.predicted).abs()
-    }
-
-    fn join(&mut self, next: &Self) {
-        let reads = self.reads + next.reads;
-        let mean =
-            |a: f64, b: f64| (a * self.reads as f64 + b * next.reads as f64) / reads.max(1) as f64;
-        self.measured = mean(self.measured, next.measured);
-        self.predicted = mean(self.predicted, next.predicted);
-        self.until_ms = next.until_ms;
-        self.reads = reads;
-    }
-}
-
-/// From 0 (included) to 1 (excluded).
-fn unit(chance: &mut Xoshiro256PlusPlus) -> f64 {
-    (chance.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn always(ms: f64) -> Latencies {
-        Latencies::new(vec![ms]).unwrap()
-    }
-
-    /// If this fails, the model's arithmetic is not that of the paper: every number below is worked out by hand.
-    #[test]
-    fn constant_legs_give_one_t_star() {
-        let check = |w, a, r, s, t_star: f64| {
-            let legs = [always(w), always(a), always(r), always(s)];
-            let prediction = predict(Quorums { n: 3, r: 1, w: 1 }, &legs, 10, 1);
-            assert!(
-                prediction
-                    .t_stars
-                    .iter()
-                    .all(|t| (t - t_star).abs() < 1e-12)
-            );
-        };
-        // The write is everywhere before its acknowledgement is back.
-        check(10.0, 1.0, 1.0, 1.0, 0.0);
-        check(5.0, 0.0, 0.0, 0.0, 0.0);
-        // Legs cannot be negative, but if acknowledgements overtook the write, its reads would wait for it.
-        check(10.0, -4.0, 1.0, 1.0, 3.0);
-    }
-
-    /// If this fails, quorums that overlap would be predicted to be stale.
-    #[test]
-    fn overlapping_quorums_are_always_fresh_and_small_ones_are_not() {
-        let spread = || Latencies::new((0..1000).map(f64::from).collect()).unwrap();
-        let legs = [spread(), always(1.0), always(1.0), always(1.0)];
-        let at_zero = |r, w| predict(Quorums { n: 3, r, w }, &legs, 20_000, 7).fresh_at(0.0);
-        assert!((at_zero(2, 2) - 1.0).abs() < 1e-12);
-        assert!((at_zero(1, 3) - 1.0).abs() < 1e-12);
-        // One of three replicas at random holds the write, the legs of acknowledgement and read being equal and short.
-        assert!(
-            (at_zero(1, 1) - 1.0 / 3.0).abs() < 0.02,
-            "{}",
-            at_zero(1, 1)
-        );
-        assert!(at_zero(2, 1) > at_zero(1, 1) && at_zero(1, 2) > at_zero(1, 1));
+        self.visible.up_to(age_ms) as f64 / self.visible.count() as f64
     }
 }

@@ -12,6 +12,7 @@ mod man;
 mod observe;
 mod plan;
 mod plan_name;
+mod predict;
 mod process;
 mod ring;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Say how a plan's partitioner lays keys out, and compare it with the others.
     Ring(ring::Arguments),
+    /// Say how stale and how slow R and W would be, by the WARS model, or which are the cheapest that will do.
+    Predict(predict::Arguments),
     /// List the built-in plans and the strategies of every seam.
     List,
     /// Print the completions for a shell.
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Cluster(command) => cluster::execute(command),
         Command::Plan(arguments) => plan::execute(&arguments),
         Command::Ring(arguments) => ring::execute(&arguments),
+        Command::Predict(arguments) => predict::execute(&arguments),
         Command::Get(arguments) => kv::get(arguments),
         Command::Put(arguments) => kv::put(arguments),
         Command::Delete(arguments) => kv::delete(arguments),

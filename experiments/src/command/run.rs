@@ -3,12 +3,14 @@
 use super::exit::Class;
 use super::plan_name::PlanName;
 use crate::backend;
+use crate::overlay::overlay;
 use crate::plan;
 use crate::record::History;
 use crate::run::{Request, Say, run};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tidemark_observer::overlay::PREDICT;
 use tidemark_proto::event::Milestone;
 
 #[derive(clap::Args)]
@@ -16,9 +18,10 @@ pub(super) struct Arguments {
     /// A plan file, or the name of a built-in plan (see `tidemark list`).
     #[arg(value_parser = PlanName, hide_possible_values = true)]
     plan: String,
-    /// What carries it out: by default what the plan says, or else `real`.
-    #[arg(long, value_parser = backends())]
-    backend: Option<String>,
+    /// What carries it out: by default what the plan says, or else `real`. Several, like `predict,sim,real`, are laid over
+    /// each other in one report; `predict` carries nothing out, but says what the WARS model makes of the plan.
+    #[arg(long, value_delimiter = ',', value_parser = sources())]
+    backend: Vec<String>,
     /// In place of the plan's seed.
     #[arg(long)]
     seed: Option<u64>,
@@ -44,15 +47,14 @@ pub(super) struct Arguments {
 
 /// Tells how the run ended: one that was ended from outside says so, as shells do for Ctrl-C.
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let backend = match arguments.backend {
-        Some(backend) => backend,
-        None => plan::backend(&arguments.plan, &arguments.sets)?
-            .unwrap_or(DEFAULT_BACKEND)
-            .to_owned(),
-    };
-    let ended = run(&Request {
+    let mut sources = arguments.backend;
+    if sources.is_empty() {
+        let backend = plan::backend(&arguments.plan, &arguments.sets)?;
+        sources.push(backend.unwrap_or(DEFAULT_BACKEND).to_owned());
+    }
+    let request = Request {
         plan: arguments.plan,
-        backend,
+        backend: sources[0].clone(),
         seed: arguments.seed,
         sets: arguments.sets,
         out: arguments.out,
@@ -64,7 +66,11 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
         jobs: arguments.jobs,
         say: Say::json(arguments.json),
-    })?;
+    };
+    let ended = match sources.as_slice() {
+        [backend] if backend != PREDICT => run(&request)?,
+        _ => overlay(&request, &sources)?,
+    };
     Ok(match ended {
         Milestone::Interrupted => Class::Interrupted.into(),
         Milestone::Aborted => ExitCode::FAILURE,
@@ -75,6 +81,15 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
 pub(super) fn backends() -> clap::builder::PossibleValuesParser {
     let names = backend::ENTRIES.iter().map(|entry| entry.name);
     names.collect::<Vec<_>>().into()
+}
+
+/// Back-ends, and the prediction.
+fn sources() -> clap::builder::PossibleValuesParser {
+    let names = backend::ENTRIES.iter().map(|entry| entry.name);
+    std::iter::once(PREDICT)
+        .chain(names)
+        .collect::<Vec<_>>()
+        .into()
 }
 
 /// What carries out a plan that does not say.

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tidemark_observer::history::FILES;
+use tidemark_observer::hlog;
 use tidemark_observer::plot::render_sweep;
 use tidemark_observer::report::{Manifest, sweep_page};
 use tidemark_observer::sweep::{Sample, Samples, SweepFacts, SweepFigures, rows};
-use tidemark_observer::{figures::Figures, hlog};
 
 /// The folder of one sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl SweepFolder {
 }
 
 fn sample(folder: &Folder) -> anyhow::Result<Sample> {
-    let figures: Figures = folder.read_json("metrics.json")?;
+    let figures = folder.figures()?;
     let path = || folder.0.join(hlog::FILE).display().to_string();
     Sample::new(&figures, &folder.read(hlog::FILE)?).with_context(path)
 }

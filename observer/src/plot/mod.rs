@@ -5,6 +5,7 @@ mod axis;
 mod cells;
 mod freshness;
 mod latency;
+mod overlay;
 mod ring;
 mod sheet;
 mod siblings;
@@ -12,6 +13,7 @@ mod stacked;
 mod staleness;
 
 use crate::figures::Figures;
+use crate::overlay::Overlay;
 use crate::ring::RingFigures;
 use crate::sweep::SweepFigures;
 use plotters::backend::{BitMapBackend, SVGBackend};
@@ -40,6 +42,12 @@ pub fn render(figures: &Figures) -> Vec<Plot> {
 #[must_use]
 pub fn render_sweep(figures: &SweepFigures) -> Vec<Plot> {
     drawn(SWEEP_KINDS, figures)
+}
+
+/// All plots of a plan that was predicted and carried out.
+#[must_use]
+pub fn render_overlay(overlay: &Overlay) -> Vec<Plot> {
+    drawn(OVERLAY_KINDS, overlay)
 }
 
 /// The plot of a layout, if it has nodes.
@@ -123,6 +131,22 @@ macro_rules! kinds {
 
 const KINDS: &[Kind<Figures>] = kinds![staleness, availability, freshness, latency, siblings];
 const RING_KINDS: &[Kind<RingFigures>] = kinds![ring];
+const OVERLAY_KINDS: &[Kind<Overlay>] = &[
+    Kind {
+        name: "freshness",
+        applies: overlay::has_curves,
+        size: |_| SIZE,
+        vectors: |sheet, overlay| overlay::freshness(sheet, overlay),
+        pixels: |sheet, overlay| overlay::freshness(sheet, overlay),
+    },
+    Kind {
+        name: "latency",
+        applies: overlay::has_latencies,
+        size: |_| SIZE,
+        vectors: |sheet, overlay| overlay::latency(sheet, overlay),
+        pixels: |sheet, overlay| overlay::latency(sheet, overlay),
+    },
+];
 const SWEEP_KINDS: &[Kind<SweepFigures>] = &[
     Kind {
         name: "cells",

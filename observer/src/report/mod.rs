@@ -2,6 +2,7 @@
 
 mod members;
 mod oracles;
+mod overlay;
 mod reads;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -11,6 +12,7 @@ mod table;
 pub mod verdict;
 pub mod words;
 
+pub use overlay::{overlay_page, overlay_text};
 pub use sweep::sweep_page;
 
 use crate::figures::Figures;
