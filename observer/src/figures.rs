@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod anomalies;
+mod causes;
 mod members;
 mod sessions;
 mod writes;
@@ -10,6 +11,7 @@ pub use aftermath::{
     Convergence, Hints, IdleReads, Lag, LostWrites, ReadRequests, RepairPath, Repairs,
 };
 pub use anomalies::{Anomaly, Witnesses};
+pub use causes::{CauseRow, Causes, CureRow};
 pub use members::MemberChange;
 pub use sessions::{GuaranteeFigures, SessionShare};
 pub use writes::{Conflicts, Cost, Divergence, Lifecycle, Regular};
@@ -60,6 +62,9 @@ pub struct Figures {
     /// What became of acknowledged writes, as reads saw it.
     #[serde(default)]
     pub lifecycle: Lifecycle,
+    /// Why reads were stale, and what healed that.
+    #[serde(default = "not_computed")]
+    pub causes: Measured<Causes>,
     /// How regular reads were.
     #[serde(default)]
     pub regular: Regular,

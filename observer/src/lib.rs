@@ -1,6 +1,7 @@
 //! Folds what happened in a run into numbers, and draws them. Knows nothing of how nodes decide or networks fail, and
 //! never judges by the clocks under test.
 
+pub mod cause;
 pub mod checker;
 pub mod figures;
 pub mod history;
@@ -26,6 +27,7 @@ pub mod rows;
 #[cfg(feature = "service")]
 pub mod service;
 mod spread;
+pub mod story;
 pub mod summary;
 pub mod sweep;
 mod tally;

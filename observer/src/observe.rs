@@ -12,6 +12,7 @@ use crate::holdings::Holdings;
 use crate::judge::Judge;
 use crate::metric::arrivals::Arrivals;
 use crate::metric::availability::Availability;
+use crate::metric::causes::Causes;
 use crate::metric::clock_bytes::ClockBytes;
 use crate::metric::clock_distance::ClockDistance;
 use crate::metric::convergence::Convergence;
@@ -176,6 +177,7 @@ pub struct Observation {
     false_concurrency: FalseConcurrency,
     lifecycle: Lifecycle,
     phi: Phi,
+    causes: Causes,
     regular: Regular,
     sessions: Sessions,
     sibling_lifetime: SiblingLifetime,
@@ -227,6 +229,7 @@ impl Observation {
             false_concurrency: FalseConcurrency::default(),
             lifecycle: Lifecycle::default(),
             phi: Phi::default(),
+            causes: Causes::default(),
             regular: Regular::default(),
             sessions: Sessions::default(),
             sibling_lifetime: SiblingLifetime::default(),
@@ -291,6 +294,7 @@ impl Observation {
         self.false_concurrency.observe(&seen);
         self.lifecycle.observe(&seen);
         self.phi.observe(&seen);
+        self.causes.observe(&seen);
         self.regular.observe(&seen);
         self.sessions.observe(&seen);
         self.sibling_lifetime.observe(&seen);
@@ -359,6 +363,7 @@ impl Observation {
                 .collect(),
             guarantees: self.sessions.report(&run),
             lifecycle: self.lifecycle.report(&run),
+            causes: self.causes.report(&run),
             regular: self.regular.report(&run),
             conflicts: self.conflicts(&run),
             divergence: self.divergence_figures(&run),

@@ -17,6 +17,7 @@ mod process;
 mod ring;
 mod run;
 mod shell;
+mod why;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Observe(observe::Arguments),
     /// Check a history, of Jepsen, Porcupine, Tidemark or your own: is it linearizable, and how far is it from that?
     Check(check::Arguments),
+    /// Tell the story of one operation of a run, message by message: what it missed, why, and what healed that.
+    Why(why::Arguments),
     /// Print how long real nodes were busy with a message, as the simulator takes it.
     Calibrate(calibrate::Arguments),
     /// Keep a cluster up to poke it by hand: with any gRPC client, with faults, with a report at the end.
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Observe(arguments) => observe::execute(&arguments),
         Command::Calibrate(arguments) => calibrate::execute(&arguments),
         Command::Check(arguments) => check::execute(arguments),
+        Command::Why(arguments) => why::execute(&arguments),
         Command::Cluster(command) => cluster::execute(command),
         Command::Plan(arguments) => plan::execute(&arguments),
         Command::Ring(arguments) => ring::execute(&arguments),

@@ -2,6 +2,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod availability;
+pub(crate) mod causes;
 pub(crate) mod clock_bytes;
 pub(crate) mod clock_distance;
 pub(crate) mod convergence;

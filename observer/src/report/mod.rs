@@ -1,5 +1,6 @@
 //! The report of a run or a sweep: one HTML page that needs nothing but itself.
 
+mod causes;
 mod members;
 mod oracles;
 mod overlay;
@@ -57,6 +58,7 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
         (reads::guarantees(figures))
         (reads::lifecycle(figures))
         (section::aftermath(figures))
+        (causes::section(figures))
         (reads::divergence(figures))
         (section::sides(figures))
         (members::section(figures))

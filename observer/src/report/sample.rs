@@ -1,12 +1,13 @@
 //! Figures such as a run of `quickstart` leaves behind, built by hand for the tests of everything that shows figures.
 
 use super::Manifest;
+use crate::cause::{Cause, Cure};
 use crate::figures::{
-    AgeBin, Anomaly, Arrivals, ClockDistance, Conflicts, Convergence, Cost, Divergence, Excluded,
-    FaultFigures, Figures, Freshness, GuaranteeFigures, Hints, IdleReads, IntervalMethod, Lag,
-    LatencyRow, Leg, Lifecycle, LostWrites, Measured, PhaseFigures, Rate, ReadRequests, Regular,
-    RepairPath, Repairs, RunFigures, SessionShare, SiblingCount, Spread, TVisibility, TimeBin,
-    WHOLE, Witnesses,
+    AgeBin, Anomaly, Arrivals, CauseRow, Causes, ClockDistance, Conflicts, Convergence, Cost,
+    CureRow, Divergence, Excluded, FaultFigures, Figures, Freshness, GuaranteeFigures, Hints,
+    IdleReads, IntervalMethod, Lag, LatencyRow, Leg, Lifecycle, LostWrites, Measured, PhaseFigures,
+    Rate, ReadRequests, Regular, RepairPath, Repairs, RunFigures, SessionShare, SiblingCount,
+    Spread, TVisibility, TimeBin, WHOLE, Witnesses,
 };
 use tidemark_proto::event::{Detail, Kind, Milestone, Outcome};
 
@@ -93,6 +94,37 @@ pub(crate) fn figures() -> Figures {
             lost_updates: Some(rate(0, 9_100)),
             ..Lifecycle::default()
         },
+        causes: Measured::Known(Causes {
+            reads: 880,
+            rows: vec![
+                CauseRow {
+                    cause: Cause::Cut,
+                    fault: Some("cut".to_owned()),
+                    reads: 792,
+                    cures: vec![
+                        CureRow {
+                            cure: Cure::LaterWrite,
+                            reads: 198,
+                        },
+                        CureRow {
+                            cure: Cure::ReadRepair,
+                            reads: 594,
+                        },
+                    ],
+                    witnesses: Vec::new(),
+                },
+                CauseRow {
+                    cause: Cause::InFlight,
+                    fault: None,
+                    reads: 88,
+                    cures: vec![CureRow {
+                        cure: Cure::Write,
+                        reads: 88,
+                    }],
+                    witnesses: Vec::new(),
+                },
+            ],
+        }),
         regular: Regular {
             k: vec![(1, rate(18_994, 19_874)), (2, rate(19_700, 19_874))],
             delta_ms: vec![(10, rate(19_105, 19_874))],

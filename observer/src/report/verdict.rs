@@ -3,9 +3,10 @@
 use super::words::{count, faults, milliseconds, none, number, percent, rate, seconds, share};
 use super::{Manifest, members};
 use crate::figures::{
-    Convergence, Detection, FaultFigures, Figures, Hints, LostWrites, Measured, PhaseFigures, Rate,
-    Spread,
+    CauseRow, Causes, Convergence, Detection, FaultFigures, Figures, Hints, LostWrites, Measured,
+    PhaseFigures, Rate, Spread,
 };
+use std::cmp::Reverse;
 use tidemark_proto::event::Milestone;
 
 /// What the run has shown, as sentences, the most important first.
@@ -29,6 +30,7 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
             fault.name
         ));
     }
+    sentences.extend(figures.causes.known().and_then(causes));
     sentences.extend(after(figures));
     let kept = figures.repairs.known().map(|repairs| repairs.hints);
     let kept = kept.filter(|kept| *kept != Hints::default());
@@ -110,6 +112,20 @@ fn during(phase: &PhaseFigures, before: Option<&PhaseFigures>) -> Vec<String> {
 
 fn overall(whole: &PhaseFigures) -> Vec<String> {
     vec![sentence(&stale(&whole.stale)), available(whole)]
+}
+
+/// Why reads were stale: the three causes that had the most.
+fn causes(causes: &Causes) -> Option<String> {
+    let mut rows: Vec<&CauseRow> = causes.rows.iter().collect();
+    rows.sort_by_key(|row| Reverse(row.reads));
+    let part = |row: &CauseRow| {
+        let share = percent(row.reads as f64 / causes.reads.max(1) as f64);
+        let fault = row.fault.as_ref();
+        let fault = fault.map_or_else(String::new, |fault| format!(" (“{fault}”)"));
+        format!("{share} {}{fault}", row.cause.words())
+    };
+    let parts: Vec<String> = rows.iter().take(3).map(|row| part(row)).collect();
+    (causes.reads > 0).then(|| format!("Why they were stale: {}.", parts.join(", ")))
 }
 
 fn stale(stale: &Rate) -> String {

@@ -1,6 +1,7 @@
 //! The rows about what reads found, sessions were promised, and replicas differed in.
 
 use super::Rows;
+use crate::cause::Cause;
 use crate::figures::{Cost, Figures, Lifecycle};
 
 impl Rows {
@@ -31,8 +32,19 @@ impl Rows {
             self.rate("false_concurrency", false_concurrency);
         }
         self.spread("clock_bytes", "", conflicts.clock_bytes.as_ref());
+        self.causes(figures);
         self.divergence(figures);
         self.cost(figures);
+    }
+
+    fn causes(&mut self, figures: &Figures) {
+        let Some(causes) = figures.causes.known() else {
+            return;
+        };
+        for cause in Cause::ALL {
+            let name = cause.words().replace([' ', '-'], "_");
+            self.value(&format!("cause_{name}"), causes.share(cause), causes.reads);
+        }
     }
 
     fn lifecycle(&mut self, writes: &Lifecycle) {
