@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tidemark_observer::checker::causal::{self, CausalReport};
 use tidemark_observer::checker::{Budget, Model, Report, Verdict, check};
 use tidemark_observer::recording::Recording;
 use tidemark_observer::recording::format::{self, FORMATS, Format, RecordingError};
@@ -38,6 +39,8 @@ pub struct Checked {
     model: Model,
     recording: Recording,
     report: Report,
+    /// Of registers that are only read and written.
+    causal: Option<CausalReport>,
 }
 
 /// Reads a history and checks it.
@@ -63,12 +66,15 @@ pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
     let mut budget = Budget::new(question.memory, &mut is_over);
     let report = check(&recording, &model, &mut budget);
     let report = report.with_context(|| path.display().to_string())?;
+    let causal =
+        (name == "register").then(|| causal::check(&recording, model.initial(), &mut budget));
     Ok(Checked {
         path,
         format,
         model,
         recording,
         report,
+        causal,
     })
 }
 

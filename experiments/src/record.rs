@@ -20,10 +20,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tidemark_observer::figures::Figures;
-use tidemark_observer::history::{Events, FILES, Tables};
+use tidemark_observer::history::{FILES, Tables};
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
 use tidemark_observer::plot::{self, Plot};
+use tidemark_observer::recording::format::RecordingError;
 use tidemark_observer::recording::{self, Recording};
 use tidemark_observer::report::{Manifest, page};
 use tidemark_observer::service::Sink;
@@ -177,11 +178,16 @@ impl Folder {
 
     /// The operations of the run, with those that were in flight at its end.
     pub fn recording(&self, record: &RunRecord) -> anyhow::Result<Recording> {
+        let [returned, begun, ..] = self.history(record)?;
         let mut run = recording::Run::default();
-        for event in Events::new(self.history(record)?)? {
-            run.observe(&event?)
-                .map_err(|error| anyhow::anyhow!("{}: {}", self.0.display(), error.what))?;
-        }
+        let at = |place: usize| {
+            move |error: RecordingError| {
+                let file = self.0.join(FILES[place]);
+                anyhow::anyhow!("{}:{error}", file.display())
+            }
+        };
+        run.returned(returned).map_err(at(0))?;
+        run.begun(begun).map_err(at(1))?;
         Ok(run.recording())
     }
 

@@ -502,6 +502,11 @@ fn a_runs_own_files_go_back_in_with_equal_verdicts() {
     assert_eq!(verdicts[0].1.as_object().unwrap().len(), 20);
     assert_eq!(verdicts[0], verdicts[1]);
     assert_eq!(verdicts[0], verdicts[2]);
+    let ops = fs::read(folder.join("ops.csv")).unwrap();
+    let cut = &ops[..ops.len() - 4];
+    let line = cut.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let said = format!("ops.csv:{line}: the file ends within this row");
+    refuse("ops.csv", cut, &[], &said);
     let is_stale = |key: &Value| key["linearizable"] == false;
     assert!(
         verdicts[0].1.as_object().unwrap().values().any(is_stale),

@@ -165,6 +165,7 @@ impl Load {
             }
             recorded.push(Recorded {
                 line: number as u64,
+                name: None,
                 process: client as u64,
                 key: names[key as usize].clone(),
                 call,
@@ -291,6 +292,7 @@ fn replicated(operations: u64, processes: u64, stale: u64) -> Recording {
         };
         recorded.push(Recorded {
             line: number + 1,
+            name: None,
             process,
             key: keys[key].clone(),
             call,

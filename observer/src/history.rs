@@ -46,7 +46,7 @@ mod write;
 
 pub(crate) use cell::Key;
 pub use order::Events;
-pub(crate) use read::Operations;
+pub(crate) use read::{Invocations, Operations};
 pub use row::HistoryError;
 pub use write::Tables;
 

@@ -38,6 +38,8 @@ pub enum Times {
 pub struct Recorded {
     /// Where it begins in its file; lines count from 1.
     pub line: u64,
+    /// What it is called, where it has a name: `c3.17`.
+    pub name: Option<Arc<str>>,
     /// Who asked for it. A process asks for one thing after the other.
     pub process: u64,
     /// Of which object.

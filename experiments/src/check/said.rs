@@ -3,6 +3,7 @@
 use super::Checked;
 use serde_json::{Map, Value as Json, json};
 use std::fmt::Write as _;
+use tidemark_observer::checker::causal::{CausalReport, Consistency};
 use tidemark_observer::checker::{KeyReport, SmallestK, Unscored, Verdict};
 use tidemark_observer::recording::{Recorded, Times};
 use tidemark_proto::event::Outcome;
@@ -21,6 +22,7 @@ impl Checked {
             "format": self.format.name,
             "operations": self.recording.operations.len(),
             "keys": keys,
+            "causal": self.causal.as_ref().map(|causal| self.causal_json(causal)),
         })
     }
 
@@ -52,9 +54,23 @@ impl Checked {
         key
     }
 
+    fn causal_json(&self, causal: &CausalReport) -> Json {
+        let kinds = kinds(causal).map(|(name, consistency)| {
+            let mut json = json!({ "valid": verdict_json(consistency.verdict) });
+            if let Some(violation) = &consistency.violation {
+                let witness = violation.witness.iter();
+                json["pattern"] = violation.pattern.name().into();
+                json["witness"] = witness.map(|index| self.operation_json(*index)).collect();
+            }
+            (name.to_lowercase(), json)
+        });
+        Json::Object(kinds.into_iter().collect())
+    }
+
     fn operation_json(&self, index: usize) -> Json {
         let Recorded {
             line,
+            name,
             process,
             call,
             start,
@@ -65,6 +81,9 @@ impl Checked {
         let mut operation = json!({
             "line": line, "process": process, "f": call.function(), "op": call.to_string(), "outcome": outcome,
         });
+        if let Some(name) = name {
+            operation["operation"] = (**name).into();
+        }
         if self.recording.times == Times::Nanoseconds {
             operation["start_ns"] = (*start).into();
             operation["end_ns"] = json!((*outcome != Outcome::Unknown).then_some(end));
@@ -114,6 +133,9 @@ impl Checked {
                 keys.len()
             ),
         });
+        if let Some(causal) = &self.causal {
+            self.tell_causal(causal, &mut say);
+        }
         let worth = keys
             .iter()
             .filter(|(_, report)| report.linearizable != Verdict::True);
@@ -128,6 +150,25 @@ impl Checked {
             _ => {}
         }
         text
+    }
+
+    /// Says which causal consistency there is, and the operations that show that there is no more.
+    fn tell_causal(&self, causal: &CausalReport, say: &mut impl FnMut(String)) {
+        let verdicts = kinds(causal).map(|(name, consistency)| match consistency.verdict {
+            Verdict::True => format!("{name} yes"),
+            Verdict::False => format!("{name} no"),
+            Verdict::Unknown(doubt) => format!("{name} unknown: {doubt}"),
+        });
+        say(format!("causal   {}", verdicts.join(", ")));
+        let mut violations = kinds(causal).into_iter();
+        let violation = violations.find_map(|(_, consistency)| consistency.violation.as_ref());
+        if let Some(violation) = violation {
+            say(format!("         {}:", violation.pattern.name()));
+            for index in violation.witness.iter().take(OPERATIONS_TOLD) {
+                let key = &self.recording.operations[*index].key;
+                say(format!("           {key} {}", self.operation(*index)));
+            }
+        }
     }
 
     /// Says of a key why it is not valid.
@@ -170,10 +211,12 @@ impl Checked {
 
     fn operation(&self, index: usize) -> String {
         let operation = &self.recording.operations[index];
-        let mut text = format!(
-            "line {:<6} process {:<4} {}",
-            operation.line, operation.process, operation.call
-        );
+        let place = match &operation.name {
+            Some(name) => name.to_string(),
+            None => format!("line {}", operation.line),
+        };
+        let (process, call) = (operation.process, &operation.call);
+        let mut text = format!("{place:<12} process {process:<5} {call}");
         if self.recording.times == Times::Nanoseconds {
             let (start, end) = (operation.start, operation.end);
             write!(text, "  from {}", ms(start)).expect("memory takes every write");
@@ -196,13 +239,18 @@ impl Checked {
                 "no Γ, Δ and k: a value was written twice, or is the initial one".to_owned()
             }
             Unscored::Impossible(read) => format!(
-                "no Γ, Δ and k: line {} read what was written only later",
-                self.recording.operations[read].line
+                "no Γ, Δ and k: {} returned what was written only later",
+                self.operation(read)
             ),
             Unscored::NoTimes => "no Γ and Δ: the file has no times".to_owned(),
             Unscored::Doubt(doubt) => format!("no Γ, Δ and k: {doubt}"),
         }
     }
+}
+
+/// The causal consistencies, the weakest first.
+fn kinds(causal: &CausalReport) -> [(&'static str, &Consistency); 3] {
+    [("CC", &causal.cc), ("CCv", &causal.ccv), ("CM", &causal.cm)]
 }
 
 /// As Jepsen has it: true, false or "unknown".

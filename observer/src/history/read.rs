@@ -33,12 +33,42 @@ impl<R: Read> Operations<R> {
     /// The next operation and its line; none at the end.
     ///
     /// # Errors
-    /// A row is none of such a table, or the last was cut short.
+    /// A row is none of such a table.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Operation)>, HistoryError> {
         match self.0.next()? {
             Some(mut row) => Ok(Some((row.line(), whole(&mut row)?))),
-            None => self.0.whole().map(|()| None),
+            None => Ok(None),
         }
+    }
+
+    /// That the last row was not cut short, once all have been read.
+    pub(crate) fn whole(&self) -> Result<(), HistoryError> {
+        self.0.whole()
+    }
+}
+
+/// The invocations in the table of what else was seen, alone.
+pub(crate) struct Invocations<R>(Rows<R>);
+
+impl<R: Read> Invocations<R> {
+    /// # Errors
+    /// It is no such table.
+    pub(crate) fn new(input: R) -> Result<Self, HistoryError> {
+        Rows::new(input, FILES[1], COLUMNS[1]).map(Self)
+    }
+
+    /// The next invocation and its line; none at the end, of which a row that was cut short is no part.
+    ///
+    /// # Errors
+    /// A row is none of such a table.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Invocation)>, HistoryError> {
+        while let Some(mut row) = self.0.next()? {
+            let line = row.line();
+            if let Event::Invoked(invocation) = other(&mut row)? {
+                return Ok(Some((line, *invocation)));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -6,51 +6,63 @@
 
 use super::format::RecordingError;
 use super::{Call, Recorded, Recording, Times, Value};
-use crate::history::Key;
+use crate::history::{Invocations, Key, Operations};
 use crate::lookup::Lookup;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
-use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome};
+use tidemark_proto::event::{Invocation, Kind, Operation, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::time::nanoseconds;
 
-/// A run's operations as they are heard of.
+/// A run's operations as its tables have them.
 #[derive(Default)]
 pub struct Run {
     operations: Vec<(OperationId, Recorded)>,
-    /// Where each is, and the line that told what came of it, if one has.
-    places: Lookup<OperationId, (usize, Option<u64>)>,
+    /// The line that each stands on.
+    lines: Lookup<OperationId, u64>,
 }
 
 impl Run {
-    /// Takes in an event: operations are what it looks for.
+    /// Takes in a run's `ops.csv`: what has returned.
     ///
     /// # Errors
-    /// An operation returns a second time, or before it was invoked.
-    pub fn observe(&mut self, event: &Event) -> Result<(), RecordingError> {
-        match event {
-            Event::Invoked(invocation) => {
-                self.begin(invocation);
-                Ok(())
-            }
-            Event::Returned(operation) => self.add(0, operation),
-            Event::Placed { .. }
-            | Event::Stored(_)
-            | Event::Sent { .. }
-            | Event::Received { .. }
-            | Event::Refused { .. }
-            | Event::Upkeep(_)
-            | Event::Fate(_)
-            | Event::Fault(_)
-            | Event::Machine { .. }
-            | Event::Milestone { .. } => Ok(()),
-        }
+    /// It is no such table, or has an operation twice or one that returns before it is invoked. A last line that was cut
+    /// short, as a run that was killed leaves it, is dropped.
+    pub fn returned(&mut self, table: impl Read) -> Result<(), RecordingError> {
+        self.add_all(&mut Operations::new(table)?)
     }
 
-    fn begin(&mut self, invocation: &Invocation) {
+    pub(super) fn add_all(
+        &mut self,
+        rows: &mut Operations<impl Read>,
+    ) -> Result<(), RecordingError> {
+        while let Some((line, operation)) = rows.next()? {
+            self.add(line, &operation)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a run's `events.csv`, after its `ops.csv`: what was in flight at the end.
+    ///
+    /// # Errors
+    /// It is no such table.
+    pub fn begun(&mut self, table: impl Read) -> Result<(), RecordingError> {
+        let mut rows = Invocations::new(table)?;
+        while let Some((line, invocation)) = rows.next()? {
+            self.begin(line, &invocation);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, line: u64, invocation: &Invocation) {
         let Invocation { id, kind, key, .. } = invocation;
+        if self.lines.contains_key(id) {
+            return;
+        }
         let recorded = Recorded {
-            line: 0,
+            line,
+            name: Some(id.to_string().into()),
             process: 0,
             key: name(key),
             call: call(*kind, *id, &[]),
@@ -58,16 +70,17 @@ impl Run {
             end: u64::MAX,
             outcome: Outcome::Unknown,
         };
-        self.places.insert(*id, (self.operations.len(), None));
+        self.lines.insert(*id, line);
         self.operations.push((*id, recorded));
     }
 
     /// Adds an operation that stands on a line of its file.
-    pub(super) fn add(&mut self, line: u64, operation: &Operation) -> Result<(), RecordingError> {
+    fn add(&mut self, line: u64, operation: &Operation) -> Result<(), RecordingError> {
         let Operation { id, kind, key, .. } = operation;
         let (invoked, returned) = (operation.invoked, operation.returned);
         let recorded = Recorded {
             line,
+            name: Some(id.to_string().into()),
             process: 0,
             key: name(key),
             call: call(*kind, *id, &operation.versions),
@@ -84,21 +97,11 @@ impl Run {
             );
             return Err(RecordingError::new(line, what));
         }
-        match self.places.get_mut(id) {
-            None => {
-                let place = (self.operations.len(), Some(line));
-                self.places.insert(*id, place);
-                self.operations.push((*id, recorded));
-            }
-            Some((place, told @ None)) => {
-                *told = Some(line);
-                self.operations[*place].1 = recorded;
-            }
-            Some((_, Some(before))) => {
-                let what = format!("operation {id} stands on line {before} already");
-                return Err(RecordingError::new(line, what));
-            }
+        if let Some(before) = self.lines.insert(*id, line) {
+            let what = format!("operation {id} stands on line {before} already");
+            return Err(RecordingError::new(line, what));
         }
+        self.operations.push((*id, recorded));
         Ok(())
     }
 
@@ -123,23 +126,22 @@ impl Run {
 #[derive(Default)]
 struct Processes {
     count: u64,
-    /// The processes of a client that can still do something, each with its last operation's start and end.
-    living: BTreeMap<NodeId, Vec<(u64, [u64; 2])>>,
+    /// The processes of a client that can still do something, each with when its last operation ended.
+    living: BTreeMap<NodeId, Vec<(u64, u64)>>,
 }
 
 impl Processes {
     fn process(&mut self, client: NodeId, operation: &Recorded) -> u64 {
         let Recorded { start, end, .. } = *operation;
         let living = self.living.entry(client).or_default();
-        living.retain(|(_, last)| last[1] != u64::MAX);
-        let is_idle = |last: [u64; 2]| last[1] < start || last[1] == start && last[0] < start;
-        if let Some((process, last)) = living.iter_mut().find(|(_, last)| is_idle(*last)) {
-            *last = [start, end];
+        living.retain(|(_, free)| *free != u64::MAX);
+        if let Some((process, free)) = living.iter_mut().find(|(_, free)| *free <= start) {
+            *free = end;
             return *process;
         }
         let process = self.count;
         self.count += 1;
-        living.push((process, [start, end]));
+        living.push((process, end));
         process
     }
 }

@@ -15,20 +15,22 @@ use tidemark_proto::event::Outcome;
 /// # Errors
 /// It cannot be written.
 pub fn write_edn(recording: &Recording, mut out: impl Write) -> io::Result<()> {
-    let mut steps = Vec::with_capacity(2 * recording.operations.len());
-    for operation in &recording.operations {
-        let Recorded { start, end, .. } = *operation;
-        // At one time a process returns from one operation before it begins the next, and begins what takes no time before
-        // it returns from it.
-        steps.push((start, 1, operation));
-        steps.push((end, if start < end { 0 } else { 2 }, operation));
-    }
-    steps.sort_by_key(|(time, rank, _)| (*time, *rank));
+    let operations = &recording.operations;
+    let both = |(place, operation): (usize, &Recorded)| {
+        [
+            (operation.start, place, false),
+            (operation.end, place, true),
+        ]
+    };
+    // At one time a process returns from one operation before it begins the next.
+    let mut steps: Vec<_> = operations.iter().enumerate().flat_map(both).collect();
+    steps.sort_unstable();
     let mut last = 0;
-    for (time, rank, operation) in steps {
+    for (time, place, is_end) in steps {
+        let operation = &operations[place];
         let Recorded { process, key, .. } = operation;
-        let (step, call) = match (rank, operation.outcome) {
-            (1, _) => ("invoke", asked(&operation.call)),
+        let (step, call) = match (is_end, operation.outcome) {
+            (false, _) => ("invoke", asked(&operation.call)),
             (_, Outcome::Ok) => ("ok", operation.call.clone()),
             (_, Outcome::Failed) => ("fail", asked(&operation.call)),
             (_, Outcome::Unknown) => ("info", asked(&operation.call)),
@@ -50,11 +52,13 @@ pub fn write_edn(recording: &Recording, mut out: impl Write) -> io::Result<()> {
 /// It cannot be written.
 pub fn write_jsonl(recording: &Recording, mut out: impl Write) -> io::Result<()> {
     for operation in &recording.operations {
-        let mut row = json!({
-            "process": operation.process,
-            "key": *operation.key,
-            "f": operation.call.function(),
-        });
+        let mut row = match &operation.name {
+            Some(name) => json!({ "operation": **name }),
+            None => json!({}),
+        };
+        row["process"] = operation.process.into();
+        row["key"] = (*operation.key).into();
+        row["f"] = operation.call.function().into();
         match &operation.call {
             Call::Read(None) => {}
             Call::Read(Some(value))

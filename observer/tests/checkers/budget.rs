@@ -14,6 +14,7 @@ fn recording(values: i64, keys: usize) -> Recording {
         let start = index as u64 * 10;
         Recorded {
             line: index as u64 + 1,
+            name: None,
             process: 1,
             key: (index / 2 % keys).to_string().into(),
             call: match index % 2 {

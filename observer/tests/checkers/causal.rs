@@ -223,6 +223,7 @@ fn operation(number: usize, draft: &Draft, others: &[Recorded], initial: &Value)
     };
     Recorded {
         line: number as u64 + 1,
+        name: None,
         process,
         key,
         call: match is_write {

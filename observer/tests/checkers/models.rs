@@ -94,6 +94,7 @@ fn pending_then_reads(pending: impl Fn(i64) -> Call, reads: &[Value]) -> Recordi
         .zip(unknown.chain(reads))
         .map(|(index, (call, end, outcome))| Recorded {
             line: index + 1,
+            name: None,
             process: index,
             key: "x".into(),
             call,

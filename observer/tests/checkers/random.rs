@@ -90,6 +90,7 @@ pub(crate) fn recording(
         };
         operations.push(Recorded {
             line: index as u64 + 1,
+            name: None,
             process: index as u64,
             key: "x".into(),
             call: call(index, draft),

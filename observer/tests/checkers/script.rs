@@ -101,6 +101,7 @@ fn operation(
     };
     Recorded {
         line,
+        name: None,
         process: number(process.trim_start_matches('p')),
         key: key.into(),
         call: match (function, arguments) {

@@ -98,6 +98,7 @@ impl Pairs {
         self.times.push([entry.time, None]);
         self.operations.push(Recorded {
             line,
+            name: None,
             process,
             key,
             // What was read is known when it returns.

@@ -78,6 +78,7 @@ fn recorded(line: u64, row: Row) -> Result<Recorded, RecordingError> {
     let value = row.value.map(value_of);
     let operation = Recorded {
         line,
+        name: row.operation.map(Into::into),
         process: row.process,
         key: row.key.map(value_of).as_ref().map(name).unwrap_or_default(),
         call: call(line, &row.f, value)?,

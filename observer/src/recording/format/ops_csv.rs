@@ -2,7 +2,7 @@
 
 use super::{Format, RecordingError};
 use crate::history::Operations;
-use crate::recording::{Recording, run};
+use crate::recording::{Recording, Run};
 use std::io::BufRead;
 
 pub(super) const FORMAT: Format = Format {
@@ -14,10 +14,9 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn read(input: &mut dyn BufRead) -> Result<Recording, RecordingError> {
+    let mut run = Run::default();
     let mut rows = Operations::new(input)?;
-    let mut run = run::Run::default();
-    while let Some((line, operation)) = rows.next()? {
-        run.add(line, &operation)?;
-    }
+    run.add_all(&mut rows)?;
+    rows.whole()?;
     Ok(run.recording())
 }
