@@ -65,7 +65,16 @@ pub fn search(
     let entry = model.entry();
     let object = (entry.object)(model.initial(), &calls.distinct);
     unknown.retain(|(call, ..)| object.is_noticed(*call));
-    Search::new(definite, Unknowns::new(unknown), object, entry.pending).run(budget)
+    match Search::new(
+        definite,
+        Unknowns::new(unknown),
+        object,
+        entry.pending,
+        budget,
+    ) {
+        Ok(search) => search.run(budget),
+        Err(doubt) => Finding::unknown(doubt, Vec::new()),
+    }
 }
 
 /// The calls of a key, no two of them equal.
@@ -151,16 +160,17 @@ impl Search {
         unknowns: Unknowns,
         object: Box<dyn Object>,
         pending: Pending,
-    ) -> Self {
-        let events = Events::new(&definite);
+        budget: &mut Budget<'_>,
+    ) -> Result<Self, Doubt> {
+        let events = Events::new(&definite, budget)?;
         let numbers = || 0..definite.len() as u32;
         let call = |number: u32| definite[number as usize].call;
         let mut reads: Vec<_> = numbers()
             .filter(|number| object.only_reads(call(*number)))
             .collect();
-        reads.sort_unstable_by_key(|number| events.place_of_return(*number));
+        budget.sort(&mut reads, |number| events.place_of_return(*number))?;
         let overwrites = numbers().filter(|number| object.overwrites(call(*number)));
-        Self {
+        Ok(Self {
             reads: Order::new(definite.len(), reads),
             overwrites: Order::new(definite.len(), overwrites.collect()),
             done: Bits::new(definite.len()),
@@ -176,7 +186,7 @@ impl Search {
             steps: Vec::new(),
             path: Vec::new(),
             best: Best::default(),
-        }
+        })
     }
 
     fn run(mut self, budget: &mut Budget<'_>) -> Finding {
