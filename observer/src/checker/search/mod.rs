@@ -1,7 +1,7 @@
 //! Whether one key's operations are linearizable, by search: for any model.
 //!
 //! Operations are put into an order one after the other; what took effect and the state it left are remembered, so that
-//! nothing is tried twice. Where a return is met whose operation has not taken effect, the last step is taken back.
+//! nothing is tried twice. A read that is possible takes effect at once: no later moment is better. Where a return is met whose operation has not taken effect, the last step is taken back.
 //! Operations of unknown outcome may take effect at any time after their start, or never. Three things keep them from
 //! making the search explode: of those that ask for the same only the one that started first is tried; what was seen with
 //! fewer of them used is not looked at with more; and where one can only be told by a read, or by what does not overwrite
@@ -32,6 +32,9 @@ use std::collections::HashMap;
 use tidemark_proto::event::Outcome;
 
 /// Searches for a linearization of one key's operations, which `operations` gives by their indices in the recording.
+///
+/// # Panics
+/// The model does not admit one of them.
 pub fn search(
     recording: &Recording,
     operations: &[usize],
@@ -263,7 +266,9 @@ impl Search {
             let may_be_overwritten = overwrite
                 .is_some_and(|number| self.definite[number as usize].start <= end)
                 || self.unknowns.may_overwrite(end, &*self.object);
-            if !may_be_overwritten && !self.object.may_lead(self.state, call) {
+            let is_possible = self.object.is_possible(call)
+                && (may_be_overwritten || self.object.may_lead(self.state, call));
+            if !is_possible {
                 self.stuck(read);
                 return None;
             }

@@ -55,6 +55,7 @@ impl Clusters {
         let mut clusters: HashMap<&Value, u32, FixedState> =
             HashMap::with_capacity_and_hasher(operations.len() / 2, FixedState::default());
         clusters.insert(initial, INITIAL);
+        let mut values_repeat = false;
         let mut writes = vec![(None, 0)];
         let mut returns = Vec::with_capacity(operations.len());
         for (index, operation) in all() {
@@ -63,9 +64,7 @@ impl Clusters {
                 continue;
             };
             let cluster = writes.len() as u32;
-            if clusters.insert(value, cluster).is_some() {
-                return Ok(Clustered::ValuesRepeat);
-            }
+            values_repeat |= clusters.insert(value, cluster).is_some();
             writes.push((Some(index), after_zero(operation.start)));
             if operation.outcome == Outcome::Ok {
                 returns.push(Return::new(index, operation, cluster));
@@ -81,6 +80,9 @@ impl Clusters {
                 return Ok(Clustered::Siblings(operation.line));
             }
             returns.push(Return::new(index, operation, cluster.unwrap_or(NO_CLUSTER)));
+        }
+        if values_repeat {
+            return Ok(Clustered::ValuesRepeat);
         }
         budget.sort(&mut returns, |operation| (operation.end, operation.index))?;
         let is_impossible = |read: &Return| {
