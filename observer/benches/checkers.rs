@@ -206,7 +206,7 @@ fn report(what: &str, name: &str, load: &Load) {
         black_box(ends);
     });
     println!(
-        "{what}, {name}: {} operations of {} clients on {} keys, {} ‰ stale, {} ‰ unknown: valid {:?}: {:.1} ms, {:.0} ns an operation, {:.1} times sorting them; asks at least every {:.1} ms",
+        "{what}, {name}: {} operations of {} clients on {} keys, {} ‰ stale, {} ‰ unknown: valid {:?}: {:.1} ms, {:.0} ns an operation, {:.1} times sorting them; no more than {:.1} ms between two questions to the budget",
         load.operations,
         load.clients,
         load.keys,

@@ -25,7 +25,7 @@ pub enum Doubt {
 }
 
 impl<'a> Budget<'a> {
-    /// At most this many bytes for what a search remembers, and time until `is_over` says that it is over. Too little
+    /// At most this many bytes for what the search of one key remembers, and time until `is_over` says that it is over. Too little
     /// memory leaves searches without a verdict. `is_over` is asked every millisecond or so.
     pub fn new(memory: usize, is_over: &'a mut dyn FnMut() -> bool) -> Self {
         Self {
@@ -46,6 +46,22 @@ impl<'a> Budget<'a> {
         if self.was_over {
             return Err(Doubt::Time);
         }
+        Ok(())
+    }
+
+    /// Sorts; a long array in parts, between which time is asked for: what is sorted already is only merged.
+    pub(crate) fn sort<T, K: Ord>(
+        &mut self,
+        items: &mut [T],
+        key: impl Fn(&T) -> K + Copy,
+    ) -> Result<(), Doubt> {
+        if items.len() > SORTED_AT_ONCE {
+            let (one, other) = items.split_at_mut(items.len() / 2);
+            self.sort(one, key)?;
+            self.sort(other, key)?;
+        }
+        self.spend(items.len())?;
+        items.sort_by_key(key);
         Ok(())
     }
 
@@ -75,10 +91,20 @@ impl Display for Doubt {
 }
 
 const STEPS_BETWEEN_QUESTIONS: usize = 4096;
+const SORTED_AT_ONCE: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_sorted_into_a_whole() {
+        let mut never = || false;
+        let mut budget = Budget::new(0, &mut never);
+        let mut items: Vec<u64> = (0..200_000).map(|item| item * 7_919 % 200_000).collect();
+        assert_eq!(budget.sort(&mut items, |item| *item), Ok(()));
+        assert!(items.into_iter().eq(0..200_000));
+    }
 
     #[test]
     fn what_was_over_once_is_over_for_good() {
@@ -92,6 +118,7 @@ mod tests {
             Err(Doubt::Time),
             "nobody turns time back"
         );
+        assert_eq!(budget.sort(&mut [2, 1], |item| *item), Err(Doubt::Time));
         assert_eq!(budget.hold(100), Ok(()));
         assert_eq!(budget.hold(101), Err(Doubt::Memory(100)));
     }

@@ -38,7 +38,7 @@ pub struct KeyReport {
     /// explains all that had returned; up to any return before it there is.
     pub failing: Option<usize>,
     /// If not, or if nobody knows: the longest prefix that is known to be linearizable, as indices in the recording in the
-    /// order of a linearization.
+    /// order of a linearization. What runs at its end may stand in it; reads of unknown value never do.
     pub prefix: Vec<usize>,
     /// Γ, in nanoseconds: by how much all operations would have to be stretched. None: see `unscored`.
     pub gamma: Option<u64>,

@@ -94,7 +94,8 @@ fn a_search_that_needs_more_memory_says_so() {
 
 #[test]
 fn a_key_whose_read_returned_siblings_has_no_verdict() {
-    let text = "== siblings\np1 write x 1 0..10\np2 write x 2 0..10\np3 read x [1,2] 20..30\np1 write y 1 40..50\n= x:";
+    // It makes no difference that a value of z was written twice.
+    let text = "== siblings\np1 write x 1 0..10\np2 write x 2 0..10\np3 read x [1,2] 20..30\np1 write y 1 40..50\np1 write z 1 60..61\np1 write z 1 62..63\np2 read z [1,2] 64..65\n= x:";
     let report = checked_all(
         &stories(text)[0].recording,
         &Model::new("register", None).expect("it is in the list"),
@@ -104,6 +105,10 @@ fn a_key_whose_read_returned_siblings_has_no_verdict() {
         Verdict::Unknown(Doubt::Siblings(4))
     );
     assert_eq!(report.keys["y"].linearizable, Verdict::True);
+    assert_eq!(
+        report.keys["z"].linearizable,
+        Verdict::Unknown(Doubt::Siblings(8))
+    );
     assert_eq!(report.valid, Verdict::Unknown(Doubt::Siblings(4)));
 }
 

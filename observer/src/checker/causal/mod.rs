@@ -92,7 +92,8 @@ impl Pattern {
     }
 }
 
-/// Checks a recording of registers, all of which begin with one value, and each of which every value was written to once.
+/// Checks a recording of registers, all of which begin with one value, and to each of which every value was written once.
+/// Other functions than `read` and `write` count for nothing.
 pub fn check(recording: &Recording, initial: &Value, budget: &mut Budget<'_>) -> CausalReport {
     let unknown = |doubt| Consistency {
         verdict: Verdict::Unknown(doubt),

@@ -67,6 +67,13 @@ pub(crate) trait Object {
         true
     }
 
+    /// Whether some call, or the beginning, leaves a state that the read can follow. Only an object all of whose other calls are
+    /// always possible may say no: else it is not certain that this read is what cannot be placed.
+    fn is_possible(&self, read: u32) -> bool {
+        let _ = read;
+        true
+    }
+
     /// The calls that, taking effect just before, let a read answer as it did in a state where it otherwise would not;
     /// nothing if none do. Asked only of those which are [`Pending::WhenRead`].
     fn help(&mut self, state: u32, read: u32) -> Vec<u32> {

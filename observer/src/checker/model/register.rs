@@ -30,7 +30,7 @@ enum Access {
 }
 
 fn object(initial: &Value, calls: &[&Call]) -> Box<dyn Object> {
-    let mut numbers = BTreeMap::from([(initial, 0)]);
+    let mut numbers = BTreeMap::from([(initial, INITIAL)]);
     let mut number = |value| {
         let next = numbers.len() as u32;
         *numbers.entry(value).or_insert(next)
@@ -66,6 +66,13 @@ impl Object for Register {
         }
     }
 
+    fn is_possible(&self, read: u32) -> bool {
+        match self.calls[read as usize] {
+            Access::Read(value) => value == INITIAL || self.writes.contains_key(&value),
+            Access::Write(_) => true,
+        }
+    }
+
     fn overwrites(&self, call: u32) -> bool {
         !self.only_reads(call)
     }
@@ -78,3 +85,6 @@ impl Object for Register {
         self.calls.len() * (size_of::<Access>() + 2 * size_of::<(u32, u32)>())
     }
 }
+
+/// The number of the value that is there at the beginning.
+const INITIAL: u32 = 0;

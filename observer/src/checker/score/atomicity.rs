@@ -81,12 +81,14 @@ impl Chunk {
         ];
         for order in orders {
             zones.sort_by_key(order);
-            let mut k = least;
-            while k < most && !explains(zones.iter().copied(), k) {
+            // What a k explains, a greater one does.
+            let mut none = least - 1;
+            while none + 1 < most {
                 budget.spend(zones.len())?;
-                k += 1;
+                let k = none.midpoint(most);
+                let explains = explains(zones.iter().copied(), k);
+                *(if explains { &mut most } else { &mut none }) = k;
             }
-            most = k;
         }
         for k in least..most {
             match search(&zones, k, budget)? {
@@ -121,15 +123,19 @@ impl Chunk {
 }
 
 /// A k below which no order explains these zones. Writes that certainly came after another one and before a read of its
-/// value make that read so old.
+/// value make that read so old: those whose value had an end before that read, but for those that started before the
+/// first end of its own.
 fn least(zones: &[Zone], budget: &mut Budget<'_>) -> Result<usize, Doubt> {
+    let mut ends: Vec<u64> = zones.iter().map(|zone| zone.least_finish).collect();
+    let mut starts: Vec<u64> = zones.iter().map(|zone| zone.write_start).collect();
+    budget.sort(&mut ends, |end| *end)?;
+    budget.sort(&mut starts, |start| *start)?;
     let mut least = 1;
     for zone in zones {
-        budget.spend(1 + zones.len() / 32)?;
-        let is_between = |other: &&Zone| {
-            zone.least_finish < other.write_start && other.least_finish < zone.greatest_start
-        };
-        least = least.max(1 + zones.iter().filter(is_between).count());
+        budget.spend(1)?;
+        let ended = ends.partition_point(|end| *end < zone.greatest_start);
+        let started = starts.partition_point(|start| *start <= zone.least_finish);
+        least = least.max(1 + ended.saturating_sub(started));
     }
     Ok(least)
 }

@@ -30,10 +30,8 @@ pub(crate) struct Spread {
 /// Reference: Golab, Li and Shah, Analyzing consistency properties for fun and profit, PODC 2011, §4 (χ, Δ); Golab et al.,
 /// Client-centric benchmarking of eventual consistency for cloud storage systems, ICDCS 2014, §3 (Γ).
 pub(crate) fn spread(zones: &[Zone], budget: &mut Budget<'_>) -> Result<Spread, Doubt> {
-    budget.spend(zones.len())?;
-    let all = Peaks::new(zones.iter().enumerate());
-    let is_forward = |(_, zone): &(usize, &Zone)| zone.is_forward();
-    let forward = Peaks::new(zones.iter().enumerate().filter(is_forward));
+    let all = Peaks::new(zones, |_| true, budget)?;
+    let forward = Peaks::new(zones, Zone::is_forward, budget)?;
     let mut spread = Spread::default();
     for (place, zone) in zones.iter().enumerate() {
         budget.spend(2)?;
@@ -59,22 +57,28 @@ struct Peak {
 }
 
 impl Peaks {
-    fn new<'a>(zones: impl Iterator<Item = (usize, &'a Zone)>) -> Self {
+    fn new(
+        zones: &[Zone],
+        counts: impl Fn(&Zone) -> bool,
+        budget: &mut Budget<'_>,
+    ) -> Result<Self, Doubt> {
         let (mut greatest, mut second) = ((0, usize::MAX), 0);
-        let peaks = zones.map(|(place, zone)| {
+        let mut peaks = Vec::new();
+        for (place, zone) in zones.iter().enumerate().filter(|(_, zone)| counts(zone)) {
+            budget.spend(1)?;
             if zone.greatest_start >= greatest.0 {
                 second = greatest.0;
                 greatest = (zone.greatest_start, place);
             } else {
                 second = second.max(zone.greatest_start);
             }
-            Peak {
+            peaks.push(Peak {
                 least_finish: zone.least_finish,
                 greatest,
                 second,
-            }
-        });
-        Self(peaks.collect())
+            });
+        }
+        Ok(Self(peaks))
     }
 
     /// The greatest χ of a zone with one of these.

@@ -66,7 +66,7 @@ impl Search<'_> {
             if self.order.len() == self.zones.len() {
                 return Ok(Some(true));
             }
-            if self.steps > MOST_STEPS {
+            if self.steps > MOST_STEPS.min(MOST_LOOKS / self.zones.len()) {
                 return Ok(None);
             }
             candidate = match self.next(candidate) {
@@ -124,5 +124,7 @@ impl Search<'_> {
     }
 }
 
-/// How many steps a search takes at most: small parts are searched to the end, and great ones do not use up the budget.
+/// How many steps a search takes at most, and how many zones it looks at for them, about: small parts are searched to the
+/// end, and great ones do not use up the budget.
 const MOST_STEPS: usize = 20_000;
+const MOST_LOOKS: usize = 2_000_000;

@@ -1,6 +1,8 @@
 //! Calls and returns of a key's operations in the order of their times, as lists from which operations are taken out and
 //! put back, last out first in.
 
+use crate::checker::budget::{Budget, Doubt};
+
 /// An operation that took effect for certain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Definite {
@@ -38,12 +40,12 @@ pub(super) struct Links {
 
 impl Events {
     /// Of operations in the order of their starts. What begins when another returns is concurrent with it.
-    pub(super) fn new(operations: &[Definite]) -> Self {
+    pub(super) fn new(operations: &[Definite], budget: &mut Budget<'_>) -> Result<Self, Doubt> {
         let numbered = || (0_u32..).zip(operations);
         let calls = numbered().map(|(number, of)| (of.start, false, number));
         let returns = numbered().map(|(number, of)| (of.end, true, number));
         let mut order: Vec<_> = calls.chain(returns).collect();
-        order.sort_unstable();
+        budget.sort(&mut order, |event| *event)?;
         let mut places = vec![(0, 0); operations.len()];
         for (place, (_, is_return, number)) in (1..).zip(&order) {
             let of = &mut places[*number as usize];
@@ -53,12 +55,12 @@ impl Events {
             true => Event::Return(number),
             false => Event::Call(number),
         };
-        Self {
+        Ok(Self {
             line: Links::all(order.len()),
             events: order.into_iter().map(event).collect(),
             places,
             left: operations.len(),
-        }
+        })
     }
 
     /// The place of the first event that is left; 0: none is.

@@ -1,7 +1,7 @@
 //! Whether one key's operations are linearizable, by search: for any model.
 //!
 //! Operations are put into an order one after the other; what took effect and the state it left are remembered, so that
-//! nothing is tried twice. Where a return is met whose operation has not taken effect, the last step is taken back.
+//! nothing is tried twice. A read that is possible takes effect at once: no later moment is better. Where a return is met whose operation has not taken effect, the last step is taken back.
 //! Operations of unknown outcome may take effect at any time after their start, or never. Three things keep them from
 //! making the search explode: of those that ask for the same only the one that started first is tried; what was seen with
 //! fewer of them used is not looked at with more; and where one can only be told by a read, or by what does not overwrite
@@ -32,6 +32,9 @@ use std::collections::HashMap;
 use tidemark_proto::event::Outcome;
 
 /// Searches for a linearization of one key's operations, which `operations` gives by their indices in the recording.
+///
+/// # Panics
+/// The model does not admit one of them.
 pub fn search(
     recording: &Recording,
     operations: &[usize],
@@ -65,7 +68,16 @@ pub fn search(
     let entry = model.entry();
     let object = (entry.object)(model.initial(), &calls.distinct);
     unknown.retain(|(call, ..)| object.is_noticed(*call));
-    Search::new(definite, Unknowns::new(unknown), object, entry.pending).run(budget)
+    match Search::new(
+        definite,
+        Unknowns::new(unknown),
+        object,
+        entry.pending,
+        budget,
+    ) {
+        Ok(search) => search.run(budget),
+        Err(doubt) => Finding::unknown(doubt, Vec::new()),
+    }
 }
 
 /// The calls of a key, no two of them equal.
@@ -151,16 +163,17 @@ impl Search {
         unknowns: Unknowns,
         object: Box<dyn Object>,
         pending: Pending,
-    ) -> Self {
-        let events = Events::new(&definite);
+        budget: &mut Budget<'_>,
+    ) -> Result<Self, Doubt> {
+        let events = Events::new(&definite, budget)?;
         let numbers = || 0..definite.len() as u32;
         let call = |number: u32| definite[number as usize].call;
         let mut reads: Vec<_> = numbers()
             .filter(|number| object.only_reads(call(*number)))
             .collect();
-        reads.sort_unstable_by_key(|number| events.place_of_return(*number));
+        budget.sort(&mut reads, |number| events.place_of_return(*number))?;
         let overwrites = numbers().filter(|number| object.overwrites(call(*number)));
-        Self {
+        Ok(Self {
             reads: Order::new(definite.len(), reads),
             overwrites: Order::new(definite.len(), overwrites.collect()),
             done: Bits::new(definite.len()),
@@ -176,7 +189,7 @@ impl Search {
             steps: Vec::new(),
             path: Vec::new(),
             best: Best::default(),
-        }
+        })
     }
 
     fn run(mut self, budget: &mut Budget<'_>) -> Finding {
@@ -253,7 +266,9 @@ impl Search {
             let may_be_overwritten = overwrite
                 .is_some_and(|number| self.definite[number as usize].start <= end)
                 || self.unknowns.may_overwrite(end, &*self.object);
-            if !may_be_overwritten && !self.object.may_lead(self.state, call) {
+            let is_possible = self.object.is_possible(call)
+                && (may_be_overwritten || self.object.may_lead(self.state, call));
+            if !is_possible {
                 self.stuck(read);
                 return None;
             }

@@ -52,8 +52,10 @@ impl Clusters {
                 .iter()
                 .map(|index| (*index, &recording.operations[*index]))
         };
-        let mut clusters: HashMap<&Value, u32, FixedState> = HashMap::default();
+        let mut clusters: HashMap<&Value, u32, FixedState> =
+            HashMap::with_capacity_and_hasher(operations.len() / 2, FixedState::default());
         clusters.insert(initial, INITIAL);
+        let mut values_repeat = false;
         let mut writes = vec![(None, 0)];
         let mut returns = Vec::with_capacity(operations.len());
         for (index, operation) in all() {
@@ -62,9 +64,7 @@ impl Clusters {
                 continue;
             };
             let cluster = writes.len() as u32;
-            if clusters.insert(value, cluster).is_some() {
-                return Ok(Clustered::ValuesRepeat);
-            }
+            values_repeat |= clusters.insert(value, cluster).is_some();
             writes.push((Some(index), after_zero(operation.start)));
             if operation.outcome == Outcome::Ok {
                 returns.push(Return::new(index, operation, cluster));
@@ -81,7 +81,10 @@ impl Clusters {
             }
             returns.push(Return::new(index, operation, cluster.unwrap_or(NO_CLUSTER)));
         }
-        sort(&mut returns, budget)?;
+        if values_repeat {
+            return Ok(Clustered::ValuesRepeat);
+        }
+        budget.sort(&mut returns, |operation| (operation.end, operation.index))?;
         let is_impossible = |read: &Return| {
             let write = writes.get(read.cluster as usize);
             write.is_none_or(|(_, start)| read.end < *start)
@@ -179,18 +182,6 @@ fn is_siblings(value: &Value, clusters: &HashMap<&Value, u32, FixedState>) -> bo
     }
 }
 
-/// By end and index. Long arrays in parts, between which the budget is asked; what is sorted already is only merged.
-fn sort(returns: &mut [Return], budget: &mut Budget<'_>) -> Result<(), Doubt> {
-    if returns.len() > SORTED_AT_ONCE {
-        let (one, other) = returns.split_at_mut(returns.len() / 2);
-        sort(one, budget)?;
-        sort(other, budget)?;
-    }
-    budget.spend(returns.len())?;
-    returns.sort_by_key(|operation| (operation.end, operation.index));
-    Ok(())
-}
-
 fn after_zero(time: u64) -> u64 {
     time.saturating_add(1)
 }
@@ -198,4 +189,3 @@ fn after_zero(time: u64) -> u64 {
 pub(super) const INITIAL: u32 = 0;
 const NO_CLUSTER: u32 = u32::MAX;
 const STEPS_AT_ONCE: usize = 1 << 12;
-const SORTED_AT_ONCE: usize = 1 << 16;

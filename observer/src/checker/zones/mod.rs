@@ -75,7 +75,7 @@ fn find(
 ) -> Result<Finding, Doubt> {
     let mut is_explained = |returns: usize| -> Result<bool, Doubt> {
         let zones = clusters.zones(returns, budget)?;
-        Ok(!conflict(&zones))
+        Ok(!conflict(&zones, budget)?)
     };
     // What returned up to `good` is linearizable, and what did up to `bad` is not.
     let mut bad = match clusters.impossible {
@@ -103,30 +103,26 @@ fn find(
 }
 
 /// Whether two zones conflict. They come in the order of their first ends.
-fn conflict(zones: &[(u32, Zone)]) -> bool {
-    let forward = || {
-        zones
-            .iter()
-            .map(|(_, zone)| zone)
-            .filter(|zone| zone.is_forward())
-    };
+fn conflict(zones: &[(u32, Zone)], budget: &mut Budget<'_>) -> Result<bool, Doubt> {
     let mut there_until = 0;
-    for zone in forward() {
+    let mut forward = Vec::new();
+    for (_, zone) in zones.iter().filter(|(_, zone)| zone.is_forward()) {
+        budget.spend(1)?;
         if zone.least_finish < there_until {
-            return true;
+            return Ok(true);
         }
         there_until = there_until.max(zone.greatest_start);
+        forward.push(zone);
     }
     // No two forward ones overlap: of those that began before a backward one, only the last can reach beyond its end.
-    let forward: Vec<&Zone> = forward().collect();
-    let backward = zones
-        .iter()
-        .map(|(_, zone)| zone)
-        .filter(|zone| !zone.is_forward());
-    backward.into_iter().any(|zone| {
-        around(&forward, zone.greatest_start)
-            .is_some_and(|outer| zone.least_finish < outer.greatest_start)
-    })
+    for (_, zone) in zones.iter().filter(|(_, zone)| !zone.is_forward()) {
+        budget.spend(1)?;
+        let outer = around(&forward, zone.greatest_start);
+        if outer.is_some_and(|outer| zone.least_finish < outer.greatest_start) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The last of some forward zones that began before a time.
@@ -162,9 +158,9 @@ fn linearization(
         .map(|(cluster, zone)| (span(zone), *cluster))
         .collect();
     order.sort_unstable();
-    budget.spend(order.len())?;
     let mut reads: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for operation in &clusters.returns[..returns] {
+        budget.spend(2)?;
         let (write, _) = clusters.writes[operation.cluster as usize];
         if write != Some(operation.index) {
             reads
@@ -175,6 +171,7 @@ fn linearization(
     }
     let mut linearization = Vec::with_capacity(returns);
     for (_, cluster) in order {
+        budget.spend(2)?;
         linearization.extend(clusters.writes[cluster as usize].0);
         let mut reads = reads.remove(&cluster).unwrap_or_default();
         reads.sort_unstable_by_key(|index| (recording.operations[*index].start, *index));
