@@ -4,6 +4,7 @@ mod aftermath;
 mod anomalies;
 mod members;
 mod sessions;
+mod summary_row;
 mod writes;
 
 pub use aftermath::{
@@ -12,6 +13,7 @@ pub use aftermath::{
 pub use anomalies::{Anomaly, Witnesses};
 pub use members::MemberChange;
 pub use sessions::{GuaranteeFigures, SessionShare};
+pub use summary_row::{Interval, SummaryRow};
 pub use writes::{Conflicts, Cost, Divergence, Lifecycle, Regular};
 
 use crate::oracle::Checked;
@@ -467,19 +469,6 @@ pub struct Excluded {
     /// What, in words: it completes “n …”.
     pub what: String,
     /// How many.
-    pub count: u64,
-}
-
-/// One number of a run: a row of `summary.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are named for what they hold")]
-pub struct SummaryRow {
-    pub phase: String,
-    pub metric: String,
-    pub value: Option<f64>,
-    pub low: Option<f64>,
-    pub high: Option<f64>,
-    /// How many observations the value rests on.
     pub count: u64,
 }
 

@@ -1,6 +1,7 @@
 //! Folds what happened in a run into numbers, and draws them. Knows nothing of how nodes decide or networks fail, and
 //! never judges by the clocks under test.
 
+pub mod equivalence;
 pub mod figures;
 pub mod history;
 pub mod hlog;

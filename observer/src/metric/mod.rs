@@ -42,6 +42,7 @@ pub(crate) mod window;
 use crate::holdings::Holdings;
 use crate::judge::{Judge, Verdict};
 use crate::phases::{Phase, Phases, Place};
+use crate::tally::BLOCK;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, FaultSpan, Kind, Operation, Outcome};
 
@@ -99,6 +100,16 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The block of time that something belongs to; before the measured time, its first.
+    pub(crate) fn block(&self, at: Duration) -> u32 {
+        let started = self
+            .phases
+            .first()
+            .map_or(Duration::ZERO, |first| first.from);
+        let blocks = at.saturating_sub(started).as_nanos() / BLOCK.as_nanos();
+        u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
     /// That a figure needs more detail than was kept, if it does.
     pub(crate) fn lacks(&self, needed: Detail) -> Option<String> {
         let name = match needed {

@@ -333,6 +333,7 @@ mod tests {
             lost: made(4, 900),
             overwritten: made(0, 900),
             examples: Vec::new(),
+            overwritten_examples: Vec::new(),
         });
         check(
             &figures,
