@@ -62,6 +62,8 @@ pub(crate) trait Metric {
 pub(crate) struct Seen<'a> {
     pub(crate) event: &'a Event,
     pub(crate) phases: &'a Phases,
+    /// Where an operation that returned had started, if it belongs to the load and the measured time.
+    pub(crate) place: Option<Place>,
     /// Of an answered read of the load.
     pub(crate) verdict: Option<Verdict>,
     /// It has taken in the event.
@@ -74,9 +76,7 @@ impl<'a> Seen<'a> {
     /// The operation that returned, if it belongs to the load and the measured time, and where it started.
     pub(crate) fn load(&self) -> Option<(&'a Operation, Place)> {
         match self.event {
-            Event::Returned(operation) if operation.purpose.is_measured() => {
-                Some((operation, self.phases.place(operation.invoked)?))
-            }
+            Event::Returned(operation) => Some((operation, self.place?)),
             _ => None,
         }
     }
