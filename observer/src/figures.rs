@@ -5,6 +5,7 @@ mod anomalies;
 mod causes;
 mod members;
 mod sessions;
+mod summary_row;
 mod writes;
 
 pub use aftermath::{
@@ -14,6 +15,7 @@ pub use anomalies::{Anomaly, Witnesses};
 pub use causes::{CauseRow, Causes, CureRow};
 pub use members::MemberChange;
 pub use sessions::{GuaranteeFigures, SessionShare};
+pub use summary_row::{Interval, SummaryRow};
 pub use writes::{Conflicts, Cost, Divergence, Lifecycle, Regular};
 
 use crate::oracle::Checked;
@@ -472,19 +474,6 @@ pub struct Excluded {
     /// What, in words: it completes “n …”.
     pub what: String,
     /// How many.
-    pub count: u64,
-}
-
-/// One number of a run: a row of `summary.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are named for what they hold")]
-pub struct SummaryRow {
-    pub phase: String,
-    pub metric: String,
-    pub value: Option<f64>,
-    pub low: Option<f64>,
-    pub high: Option<f64>,
-    /// How many observations the value rests on.
     pub count: u64,
 }
 

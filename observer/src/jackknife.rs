@@ -29,6 +29,14 @@ impl Replicates {
     /// The 95 % interval; none if there are fewer than two seeds, or a replicate is no number.
     #[must_use]
     pub fn interval(&self) -> Option<(f64, f64)> {
+        let (freedom, error) = self.error()?;
+        let half = student(freedom) * error;
+        Some((self.all - half, self.all + half))
+    }
+
+    /// Degrees of freedom and standard error; none if there are fewer than two seeds, or a replicate is no number.
+    #[must_use]
+    pub fn error(&self) -> Option<(usize, f64)> {
         let seeds = self.without.len() as f64;
         if seeds < 2.0 || self.without.iter().any(|value| !value.is_finite()) {
             return None;
@@ -36,19 +44,28 @@ impl Replicates {
         let mean = self.without.iter().sum::<f64>() / seeds;
         let squares = self.without.iter().map(|value| (value - mean).powi(2));
         let error = (squares.sum::<f64>() * (seeds - 1.0) / seeds).sqrt();
-        let half = student(self.without.len() - 1) * error;
-        Some((self.all - half, self.all + half))
+        Some((self.without.len() - 1, error))
     }
 }
 
 /// The 97.5 % quantile of Student's t with so many degrees of freedom, at least one.
 #[must_use]
 pub fn student(freedom: usize) -> f64 {
-    if let Some(quantile) = TABLE.get(freedom.saturating_sub(1)) {
+    quantile(freedom, &TABLE, NORMAL)
+}
+
+/// The 95 % quantile of the same.
+#[must_use]
+pub fn student_one_sided(freedom: usize) -> f64 {
+    quantile(freedom, &ONE_SIDED, NORMAL_ONE_SIDED)
+}
+
+fn quantile(freedom: usize, table: &[f64; 20], z: f64) -> f64 {
+    if let Some(quantile) = table.get(freedom.saturating_sub(1)) {
         return *quantile;
     }
     // Cornish and Fisher's expansion about the normal quantile; from here on exact to four decimals.
-    let (z, v) = (NORMAL, freedom as f64);
+    let v = freedom as f64;
     let (z3, z5, z7) = (z.powi(3), z.powi(5), z.powi(7));
     z + (z3 + z) / (4.0 * v)
         + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v.powi(2))
@@ -60,6 +77,12 @@ const NORMAL: f64 = 1.959_963_984_540_054;
 const TABLE: [f64; 20] = [
     12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010,
     2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
+];
+const NORMAL_ONE_SIDED: f64 = 1.644_853_626_951_472_2;
+/// For 1 to 20 degrees of freedom.
+const ONE_SIDED: [f64; 20] = [
+    6.3138, 2.9200, 2.3534, 2.1318, 2.0150, 1.9432, 1.8946, 1.8595, 1.8331, 1.8125, 1.7959, 1.7823,
+    1.7709, 1.7613, 1.7531, 1.7459, 1.7396, 1.7341, 1.7291, 1.7247,
 ];
 
 #[cfg(test)]
@@ -117,5 +140,9 @@ mod tests {
             assert!((student(freedom) - expected).abs() < 0.000_6, "{freedom}");
         }
         assert!(student(20) > student(21));
+        for (freedom, expected) in [(1, 6.314), (10, 1.812), (21, 1.721), (30, 1.697)] {
+            let found = student_one_sided(freedom);
+            assert!((found - expected).abs() < 0.000_6, "{freedom}");
+        }
     }
 }

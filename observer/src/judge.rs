@@ -19,6 +19,7 @@
 
 mod answers;
 mod guarantees;
+mod missing;
 mod order;
 mod past;
 mod session;
@@ -85,6 +86,8 @@ pub struct Staleness {
 pub struct Lost {
     /// The write.
     pub write: OperationId,
+    /// When it began.
+    pub begun: Duration,
     /// Something is in its place that it does not supersede itself: what wrote that had not seen it.
     pub overwritten: bool,
 }

@@ -3,6 +3,7 @@
 
 pub mod cause;
 pub mod checker;
+pub mod equivalence;
 pub mod figures;
 pub mod history;
 pub mod hlog;

@@ -251,10 +251,17 @@ impl Observation {
         }
         self.phases.observe(event);
         let verdict = self.judge.observe(event);
+        let place = match event {
+            Event::Returned(operation) if operation.purpose.is_measured() => {
+                self.phases.place(operation.invoked)
+            }
+            _ => None,
+        };
         self.holdings.observe(event);
         let seen = Seen {
             event,
             phases: &self.phases,
+            place,
             verdict,
             judge: &self.judge,
             holdings: &self.holdings,

@@ -4,6 +4,7 @@ use crate::tally::BLOCK;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tidemark_proto::event::{Event, FaultSpan, Milestone};
+use tidemark_proto::time::nanoseconds;
 
 /// What is known of the run's course so far.
 #[derive(Default)]
@@ -69,7 +70,7 @@ impl Phases {
         let since = at.checked_sub(self.started?)?;
         Some(Place {
             phase: self.cuts.partition_point(|cut| *cut <= at),
-            block: u32::try_from(since.as_nanos() / BLOCK.as_nanos()).unwrap_or(u32::MAX),
+            block: u32::try_from(nanoseconds(since) / nanoseconds(BLOCK)).unwrap_or(u32::MAX),
         })
     }
 

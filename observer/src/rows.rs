@@ -3,8 +3,8 @@
 mod reads;
 
 use crate::figures::{
-    Figures, IdleReads, Measured, MemberChange, PhaseFigures, Rate, ReadRequests, Spread,
-    SummaryRow, WHOLE,
+    Figures, IdleReads, Interval, IntervalMethod, Measured, MemberChange, PhaseFigures, Rate,
+    ReadRequests, Spread, SummaryRow, WHOLE,
 };
 
 /// One row per phase and metric, then those of the whole run. What could not be computed has a row without a value.
@@ -274,6 +274,13 @@ impl Rows {
         self.value(metric, rate.share, rate.of);
         if let (Some(row), Some(_)) = (self.rows.last_mut(), rate.share) {
             (row.low, row.high) = (Some(rate.low), Some(rate.high));
+            row.effective = Some(rate.effective);
+            row.interval = match rate.method {
+                _ if rate.is_thin() => Some(Interval::TooFew),
+                IntervalMethod::BlockBootstrap => Some(Interval::BlockBootstrap),
+                IntervalMethod::Wilson => Some(Interval::Wilson),
+                IntervalMethod::Nothing => None,
+            };
         }
     }
 
@@ -302,6 +309,8 @@ impl Rows {
             low: None,
             high: None,
             count,
+            effective: None,
+            interval: None,
         });
     }
 }

@@ -13,6 +13,7 @@ pub use price::Price;
 pub(crate) use sample::metric;
 pub use sample::{METRICS, Metric, OverSeeds, Said, Sample, Shown, Unit};
 
+use crate::equivalence::{self, Equivalence};
 use crate::jackknife::Replicates;
 use crate::oracle::{self, Checked, Oracle};
 use crate::spread::MS;
@@ -113,6 +114,9 @@ pub struct Difference {
     pub among: Option<String>,
     /// The figure of the case minus that of the first.
     pub difference: Estimate,
+    /// Whether the two shares come to the same within [`MARGIN`]; none if they are no shares.
+    #[serde(default)]
+    pub equivalence: Option<Equivalence>,
     /// The figure of the case as a multiple of that of the first; none if one of them is 0.
     pub ratio: Option<Estimate>,
 }
@@ -236,8 +240,9 @@ fn differences(facts: &SweepFacts, samples: &Samples) -> Vec<Difference> {
                     .map(|(cell, first)| (&samples[*cell], &samples[*first]))
                     .unzip();
                 differences.extend(METRICS.iter().map(|metric| {
-                    let (difference, ratio) = compared(metric, &cells, &firsts);
+                    let (difference, equivalence, ratio) = compared(metric, &cells, &firsts);
                     Difference {
+                        equivalence,
                         axis: axis.name.clone(),
                         case: name.clone(),
                         against: axis.cases[0].clone(),
@@ -262,12 +267,12 @@ fn among(facts: &SweepFacts, but: usize, cell: &Cell) -> String {
     others.join(" · ")
 }
 
-/// The difference between two sets of cells, and their ratio.
+/// The difference between two sets of cells, whether it matters, and their ratio.
 fn compared(
     metric: &Metric,
     cells: &[&BTreeMap<u64, Sample>],
     firsts: &[&BTreeMap<u64, Sample>],
-) -> (Estimate, Option<Estimate>) {
+) -> (Estimate, Option<Equivalence>, Option<Estimate>) {
     let [group, first] = groups(metric, [cells, firsts]);
     let (found, found_first) = (replicates(metric, &group), replicates(metric, &first));
     let pair = found.as_ref().zip(found_first.as_ref());
@@ -285,7 +290,12 @@ fn compared(
             ..logarithm
         }
     });
-    (told(metric, difference.as_ref(), &group), ratio)
+    let is_share = metric.unit == Unit::Share;
+    let difference = difference.as_ref();
+    let equivalence = difference.filter(|_| is_share);
+    let equivalence =
+        equivalence.and_then(|difference| equivalence::equivalence(difference, MARGIN));
+    (told(metric, difference, &group), equivalence, ratio)
 }
 
 /// Sets of cells over the seeds that all of them have a figure for.
@@ -394,6 +404,8 @@ fn told(metric: &Metric, found: Option<&Replicates>, group: &Group<'_>) -> Estim
     }
 }
 
+/// By how much two shares may differ and still come to the same.
+pub const MARGIN: f64 = 0.03;
 /// How many times as much the best cell of a sweep about load carries, at least, as the worst.
 const LOADS_APART: f64 = 2.0;
 

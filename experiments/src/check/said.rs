@@ -159,7 +159,10 @@ impl Checked {
             Verdict::False => format!("{name} no"),
             Verdict::Unknown(doubt) => format!("{name} unknown: {doubt}"),
         });
-        say(format!("causal   {}", verdicts.join(", ")));
+        say(match causal.cc.verdict {
+            Verdict::Unknown(doubt) => format!("causal   unknown: {doubt}"),
+            Verdict::True | Verdict::False => format!("causal   {}", verdicts.join(", ")),
+        });
         let mut violations = kinds(causal).into_iter();
         let violation = violations.find_map(|(_, consistency)| consistency.violation.as_ref());
         if let Some(violation) = violation {

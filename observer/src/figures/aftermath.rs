@@ -12,6 +12,9 @@ pub struct LostWrites {
     pub overwritten: Rate,
     /// The first of them, at most ten, as `operation of key`.
     pub examples: Vec<String>,
+    /// The first of those that were overwritten, at most ten.
+    #[serde(default)]
+    pub overwritten_examples: Vec<String>,
 }
 
 /// How long after healing the replicas of every key were equal, to stay so.

@@ -4,9 +4,10 @@
 //! “Characterizing the consistency of online services”, DSN 2016, for what of them a reader can see.
 
 use super::Staleness;
+use super::missing::staleness;
 use super::order::{Moment, precedes};
 use super::session::Session;
-use super::writes::{Uncovered, Write, Writes, staleness};
+use super::writes::{Uncovered, Write, Writes};
 use crate::ranges::Ranges;
 use smallvec::SmallVec;
 use std::time::Duration;

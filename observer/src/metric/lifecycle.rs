@@ -17,6 +17,7 @@ use super::{Metric, Run, Seen};
 use crate::figures::Lifecycle as Figures;
 use crate::lookup::Lookup;
 use crate::spread::{Distribution, MS};
+use crate::tally::Tally;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,8 +29,8 @@ pub(crate) struct Lifecycle {
     keys: Vec<Key>,
     places: Lookup<Bytes, usize>,
     writes: u64,
-    /// Writes that were acknowledged and supersede something.
-    pub(super) updates: u64,
+    /// Writes that were acknowledged and supersede something, by when they ended.
+    pub(super) updates: Tally,
     duplicates: u64,
     missed: BTreeMap<OperationId, Missed>,
 }
@@ -65,7 +66,11 @@ impl Metric for Lifecycle {
             && write.outcome == Outcome::Ok
         {
             self.writes += 1;
-            self.updates += u64::from(seen.judge.is_update(write.id));
+            if seen.judge.is_update(write.id) {
+                let place = seen.phases.place(write.returned);
+                self.updates
+                    .add(place.map_or(0, |place| place.block), false);
+            }
             let key = self.key(&write.key);
             self.keys[key].unread.push((write.id, write.returned));
         }
@@ -74,7 +79,7 @@ impl Metric for Lifecycle {
         }
     }
 
-    fn report(&self, _: &Run<'_>) -> Figures {
+    fn report(&self, run: &Run<'_>) -> Figures {
         let mut stable_latency = Distribution::default();
         let mut lost_latency = Distribution::default();
         let mut lost = Vec::new();
@@ -91,7 +96,7 @@ impl Metric for Lifecycle {
         let never_read = self.keys.iter().map(|key| key.unread.len() as u64).sum();
         let stable = self.writes - missed - never_read;
         stable_latency.add_many(0, stable);
-        let (lost_updates, lost_update_witnesses) = super::lost_updates::lost_updates(self);
+        let (lost_updates, lost_update_witnesses) = super::lost_updates::lost_updates(self, run);
         Figures {
             writes: self.writes,
             stable,

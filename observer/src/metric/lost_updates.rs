@@ -6,16 +6,21 @@
 //!
 //! Reference: H. Berenson et al., “A critique of ANSI SQL isolation levels”, SIGMOD 1995, §4.1 (P4).
 
+use super::Run;
 use super::lifecycle::{Lifecycle, named};
 use crate::figures::Rate;
-use crate::tally::deflated;
-use tidemark_proto::id::OperationId;
+use crate::tally::shares;
 
 /// How many updates are lost, none if there was none; and the first of them.
-pub(crate) fn lost_updates(writes: &Lifecycle) -> (Option<Rate>, Vec<String>) {
-    let lost = writes.missed().filter(|(_, write)| write.is_lost_update);
-    let lost = lost.filter(|(_, write)| writes.is_lost(write));
-    let lost: Vec<OperationId> = lost.map(|(id, _)| id).collect();
-    let rate = deflated((lost.len() as u64, writes.updates), 1.0);
-    ((writes.updates > 0).then_some(rate), named(lost))
+pub(crate) fn lost_updates(writes: &Lifecycle, run: &Run<'_>) -> (Option<Rate>, Vec<String>) {
+    let mut updates = writes.updates.clone();
+    let mut lost = Vec::new();
+    for (id, write) in writes.missed() {
+        if write.is_lost_update && writes.is_lost(write) {
+            updates.mark(run.block(write.finish));
+            lost.push(id);
+        }
+    }
+    let rate = shares(&[updates], run.seed, "lost updates").whole;
+    ((rate.of > 0).then_some(rate), named(lost))
 }

@@ -3,21 +3,26 @@
 //! What a node holds is what it last said it stored; after a restart, what it then says. Superseding is by the ancestry
 //! of [`crate::judge`], in the multi-value view. A delete is lost only if what it deleted is held.
 //!
+//! What is lost together is no independent loss: the interval of the share resamples the blocks of time in which writes began.
+//! Of those beyond the judge's horizon it is not known when that was: they count where the measured time begins.
+//!
 //! A lost write was *overwritten unseen* if something is held that is not older than it: its place was taken, and who took
 //! it had not seen the write.
 
 use super::{Metric, Run, Seen};
 use crate::figures::{LostWrites as Figures, Measured};
-use crate::tally::deflated;
+use crate::tally::{Tally, shares};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use tidemark_proto::event::{Detail, Event, MachineChange};
+use tidemark_proto::event::{Detail, Event, Kind, MachineChange, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 
 #[derive(Default)]
 pub(crate) struct LostWrites {
     held: BTreeMap<Bytes, SmallVec<[Holding; 3]>>,
+    /// Acknowledged writes, by when they began.
+    acknowledged: Tally,
 }
 
 struct Holding {
@@ -49,6 +54,11 @@ impl Metric for LostWrites {
                     holdings.retain(|holding| holding.node != *node);
                 }
             }
+            Event::Returned(write) if write.kind != Kind::Get && write.outcome == Outcome::Ok => {
+                let place = seen.phases.place(write.invoked);
+                let block = place.map_or(0, |place| place.block);
+                self.acknowledged.add(block, false);
+            }
             _ => {}
         }
     }
@@ -57,29 +67,38 @@ impl Metric for LostWrites {
         if let Some(reason) = run.lacks(Detail::Arrivals) {
             return Measured::Missing(reason);
         }
-        let (mut count, mut overwritten) = (0, 0);
-        let mut examples = Vec::new();
+        let mut lost_writes = self.acknowledged.clone();
+        let mut overwritten_writes = self.acknowledged.clone();
+        let mut mark = |block, overwritten| {
+            lost_writes.mark(block);
+            if overwritten {
+                overwritten_writes.mark(block);
+            }
+        };
+        let (mut examples, mut overwritten_examples) = (Vec::new(), Vec::new());
         for key in run.judge.keys() {
             let holdings = self.held.get(key).into_iter().flatten();
             let held: Vec<OperationId> = holdings
                 .flat_map(|holding| holding.versions.iter().copied())
                 .collect();
             let (lost, forgotten) = run.judge.lost(key, &held);
-            count += forgotten;
-            overwritten += if held.is_empty() { 0 } else { forgotten };
+            (0..forgotten).for_each(|_| mark(0, !held.is_empty()));
             for lost in lost {
-                count += 1;
-                overwritten += u64::from(lost.overwritten);
+                mark(run.block(lost.begun), lost.overwritten);
+                let name = format!("{} of {}", lost.write, String::from_utf8_lossy(key));
+                if lost.overwritten && overwritten_examples.len() < EXAMPLES {
+                    overwritten_examples.push(name.clone());
+                }
                 if examples.len() < EXAMPLES {
-                    let write = lost.write;
-                    examples.push(format!("{write} of {}", String::from_utf8_lossy(key)));
+                    examples.push(name);
                 }
             }
         }
         Measured::Known(Figures {
-            lost: deflated((count, run.judge.acknowledged()), 1.0),
-            overwritten: deflated((overwritten, run.judge.acknowledged()), 1.0),
+            lost: shares(&[lost_writes], run.seed, "lost writes").whole,
+            overwritten: shares(&[overwritten_writes], run.seed, "overwritten").whole,
             examples,
+            overwritten_examples,
         })
     }
 }

@@ -43,6 +43,7 @@ pub(crate) mod window;
 use crate::holdings::Holdings;
 use crate::judge::{Judge, Verdict};
 use crate::phases::{Phase, Phases, Place};
+use crate::tally::BLOCK;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, FaultSpan, Kind, Operation, Outcome};
 
@@ -62,6 +63,8 @@ pub(crate) trait Metric {
 pub(crate) struct Seen<'a> {
     pub(crate) event: &'a Event,
     pub(crate) phases: &'a Phases,
+    /// Where an operation that returned had started, if it belongs to the load and the measured time.
+    pub(crate) place: Option<Place>,
     /// Of an answered read of the load.
     pub(crate) verdict: Option<Verdict>,
     /// It has taken in the event.
@@ -74,9 +77,7 @@ impl<'a> Seen<'a> {
     /// The operation that returned, if it belongs to the load and the measured time, and where it started.
     pub(crate) fn load(&self) -> Option<(&'a Operation, Place)> {
         match self.event {
-            Event::Returned(operation) if operation.purpose.is_measured() => {
-                Some((operation, self.phases.place(operation.invoked)?))
-            }
+            Event::Returned(operation) => Some((operation, self.place?)),
             _ => None,
         }
     }
@@ -100,6 +101,16 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The block of time that something belongs to; before the measured time, its first.
+    pub(crate) fn block(&self, at: Duration) -> u32 {
+        let started = self
+            .phases
+            .first()
+            .map_or(Duration::ZERO, |first| first.from);
+        let blocks = at.saturating_sub(started).as_nanos() / BLOCK.as_nanos();
+        u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
     /// That a figure needs more detail than was kept, if it does.
     pub(crate) fn lacks(&self, needed: Detail) -> Option<String> {
         let name = match needed {

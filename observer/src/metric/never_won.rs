@@ -12,10 +12,10 @@ use super::{Metric, Run, Seen};
 use crate::figures::{Measured, Rate};
 use crate::judge::Judge;
 use crate::lookup::{Lookup, Recent};
-use crate::tally::deflated;
+use crate::tally::{Tally, shares};
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tidemark_proto::event::{Detail, Event, Kind, Operation, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -25,16 +25,16 @@ pub(crate) struct NeverWon {
     held: Lookup<Bytes, BTreeMap<NodeId, Versions>>,
     /// Writes that some replica has come to hold, for those that return later.
     won: Recent<OperationId, ()>,
-    acknowledged: u64,
-    /// Acknowledged writes that no replica has held so far, and in whose way an older one stood.
-    unheld: BTreeSet<OperationId>,
+    acknowledged: Tally,
+    /// Acknowledged writes that no replica has held so far, and in whose way an older one stood; with when they began.
+    unheld: BTreeMap<OperationId, u32>,
 }
 
 type Versions = SmallVec<[OperationId; 1]>;
 
 impl NeverWon {
-    fn acknowledge(&mut self, write: &Operation, judge: &Judge) {
-        self.acknowledged += 1;
+    fn acknowledge(&mut self, write: &Operation, block: u32, judge: &Judge) {
+        self.acknowledged.add(block, false);
         if self.won.get(&write.id).is_some() {
             return;
         }
@@ -42,7 +42,7 @@ impl NeverWon {
         let held = write.answered.iter().filter_map(|node| held?.get(node));
         let is_older = |other: &OperationId| judge.precedes(*other, write.id) == Some(true);
         if held.flatten().any(is_older) {
-            self.unheld.insert(write.id);
+            self.unheld.insert(write.id, block);
         }
     }
 }
@@ -62,11 +62,11 @@ impl Metric for NeverWon {
                 *held = SmallVec::from_slice(&stored.versions);
             }
             _ => {
-                let load = seen.load().map(|(operation, _)| operation);
-                let is_acknowledged =
-                    |write: &&Operation| write.kind == Kind::Put && write.outcome == Outcome::Ok;
-                if let Some(write) = load.filter(is_acknowledged) {
-                    self.acknowledge(write, seen.judge);
+                if let Some((write, place)) = seen.load()
+                    && write.kind == Kind::Put
+                    && write.outcome == Outcome::Ok
+                {
+                    self.acknowledge(write, place.block, seen.judge);
                 }
             }
         }
@@ -76,7 +76,8 @@ impl Metric for NeverWon {
         if let Some(reason) = run.lacks(Detail::Arrivals) {
             return Measured::Missing(reason);
         }
-        let never = self.unheld.len() as u64;
-        Measured::Known(deflated((never, self.acknowledged), 1.0))
+        let mut never = self.acknowledged.clone();
+        self.unheld.values().for_each(|block| never.mark(*block));
+        Measured::Known(shares(&[never], run.seed, "never won").whole)
     }
 }

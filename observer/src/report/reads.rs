@@ -2,6 +2,7 @@
 
 use super::section::spread_row;
 use super::table::table;
+use super::verdict::anomaly_words;
 use super::words::{count, none, number, rate, spread, spread_ms};
 use crate::figures::{Cost, Figures, GuaranteeFigures, Measured};
 use maud::{Markup, html};
@@ -187,7 +188,7 @@ pub(super) fn oddities(figures: &Figures) -> Markup {
         .anomalies
         .iter()
         .filter(|found| found.reads.count > 0);
-    let hard = hard.map(|found| (hard_anomaly(&found.name), found.reads, &found.witnesses));
+    let hard = hard.map(|found| (anomaly_words(&found.name), found.reads, &found.witnesses));
     let rows = by_key.chain(hard).map(|(what, reads, witnesses)| {
         [
             what.to_owned(),
@@ -207,15 +208,6 @@ pub(super) fn oddities(figures: &Figures) -> Markup {
                  of which there was such a delete, read or write before; the others of all answered reads."
             }
         }
-    }
-}
-
-fn hard_anomaly(name: &str) -> &str {
-    match name {
-        "thin_air" => "returned what nobody wrote",
-        "from_the_future" => "returned what was written later",
-        "failed_seen" => "returned a write that had definitely failed",
-        other => other,
     }
 }
 

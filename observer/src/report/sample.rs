@@ -171,6 +171,7 @@ pub(crate) fn figures() -> Figures {
             lost: rate(0, 19_803),
             overwritten: rate(0, 19_803),
             examples: Vec::new(),
+            overwritten_examples: Vec::new(),
         }),
         member_changes: Vec::new(),
         convergence: Measured::Known(Convergence {

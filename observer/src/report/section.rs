@@ -195,11 +195,10 @@ pub(super) fn versions(figures: &Figures, plots: &[Plot]) -> Markup {
 pub(super) fn aftermath(figures: &Figures) -> Markup {
     let convergence = figures.convergence.map(wording::convergence);
     let lost = figures.lost_writes.map(wording::lost);
-    let examples = figures
-        .lost_writes
-        .known()
-        .map(|lost| lost.examples.join(", "))
-        .unwrap_or_default();
+    let known = figures.lost_writes.known();
+    let [examples, overwritten] = known.map_or_else(Default::default, |lost| {
+        [&lost.examples, &lost.overwritten_examples].map(|writes| writes.join(", "))
+    });
     html! {
         section {
             h2 { "What was left" }
@@ -218,6 +217,7 @@ pub(super) fn aftermath(figures: &Figures) -> Markup {
                 p.muted { (count(known.diverged_at_heal)) " of " (count(known.keys)) " keys differed between their replicas when everything healed." }
             }
             @if !examples.is_empty() { p.muted { "The first lost writes: " (examples) "." } }
+            @if !overwritten.is_empty() { p.muted { "The first of those overwritten unseen: " (overwritten) "." } }
         }
     }
 }

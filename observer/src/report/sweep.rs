@@ -2,11 +2,11 @@
 
 use super::oracles::oracles;
 use super::table::table;
-use super::words::{none, number};
+use super::words::{none, number, percent};
 use super::{Manifest, document, figure, section};
 use crate::plot;
 use crate::sweep::words::{estimate, facts, said, verdict};
-use crate::sweep::{Difference, Estimate, METRICS, SweepFigures};
+use crate::sweep::{Difference, Estimate, MARGIN, METRICS, SweepFigures};
 use maud::{Markup, html};
 
 /// The whole page, with the plots drawn in it.
@@ -47,6 +47,11 @@ pub fn sweep_page(figures: &SweepFigures, manifest: &Manifest) -> String {
                     "Each case against the first of its axis, seed by seed: what a seed gives to both drops out. Shares differ \
                      by percentage points; × is the ratio of the two figures."
                 }
+                @let same = equivalent(figures);
+                @if !same.is_empty() {
+                    p { "Shown to come to the same within " (percent(MARGIN)) ": " (same.join("; ")) "." }
+                    p.note { "Of shares, over all cells together: both one-sided tests over seed pairs refuse at 5 % that they differ by as much." }
+                }
             }
         }
         (prices(figures))
@@ -78,6 +83,22 @@ fn differences(figures: &SweepFigures) -> Markup {
         heads(figures),
         comparisons.map(|found| row(figures, name(&found[0]), found.iter().map(said))),
     )
+}
+
+/// The cases that come to the same as the first of their axis, and in what.
+fn equivalent(figures: &SweepFigures) -> Vec<String> {
+    let together = figures.differences.chunks(METRICS.len());
+    let together = together.filter(|found| found[0].among.is_none());
+    let same = together.filter_map(|found| {
+        let metrics = METRICS.iter().zip(found).filter(|(metric, found)| {
+            let is_same = found.equivalence.is_some_and(|found| found.is_equivalent);
+            is_same && figures.shows(metric)
+        });
+        let metrics: Vec<_> = metrics.map(|(metric, _)| metric.about).collect();
+        let (case, against) = (&found[0].case, &found[0].against);
+        (!metrics.is_empty()).then(|| format!("{case} and {against} in {}", metrics.join(", ")))
+    });
+    same.collect()
 }
 
 /// Only where one case is fresher than another, and what both sent is known.

@@ -3,8 +3,8 @@
 use super::words::{count, faults, milliseconds, none, number, percent, rate, seconds, share};
 use super::{Manifest, members};
 use crate::figures::{
-    CauseRow, Causes, Convergence, Detection, FaultFigures, Figures, Hints, LostWrites, Measured,
-    PhaseFigures, Rate, Spread,
+    Anomaly, CauseRow, Causes, Convergence, Detection, FaultFigures, Figures, GuaranteeFigures,
+    Hints, LostWrites, Measured, PhaseFigures, Rate, Spread,
 };
 use std::cmp::Reverse;
 use tidemark_proto::event::Milestone;
@@ -37,6 +37,8 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
     sentences.extend(kept.map(|kept| sentence(&hints(&kept))));
     sentences.extend(figures.lost_writes.known().map(lost));
     sentences.extend(resurrected(&figures.resurrected));
+    sentences.extend(figures.anomalies.iter().filter_map(anomaly));
+    sentences.extend(guarantees(&figures.guarantees));
     sentences.extend(members::verdict(figures));
     sentences.extend(figures.detection.known().into_iter().flat_map(detection));
     sentences
@@ -268,6 +270,41 @@ fn resurrected(reads: &Rate) -> Option<String> {
     (reads.count > 0).then(|| format!("{back} of {of} reads of deleted values returned them."))
 }
 
+/// Only where a read did what none should.
+fn anomaly(found: &Anomaly) -> Option<String> {
+    let Rate {
+        count: reads, of, ..
+    } = found.reads;
+    let what = anomaly_words(&found.name);
+    (reads > 0).then(|| format!("{} of {} reads {what}.", count(reads), count(of)))
+}
+
+/// What reads did that did what none should.
+pub(super) fn anomaly_words(name: &str) -> &str {
+    match name {
+        "thin_air" => "returned what nobody wrote",
+        "from_the_future" => "returned what was written later",
+        "failed_seen" => "returned a write that had definitely failed",
+        other => other,
+    }
+}
+
+/// Only where a guarantee was broken, in the view in which siblings stand side by side.
+fn guarantees(guarantees: &[GuaranteeFigures]) -> Option<String> {
+    let is_broken = |guarantee: &&GuaranteeFigures| {
+        guarantee.broken.count > 0 && !guarantee.name.ends_with("_single_value")
+    };
+    let broken = guarantees.iter().filter(is_broken).map(|guarantee| {
+        let Rate {
+            count: reads, of, ..
+        } = guarantee.broken;
+        let name = guarantee.name.replace('_', " ");
+        format!("{name} by {} of {} reads", count(reads), count(of))
+    });
+    let broken: Vec<_> = broken.collect();
+    (!broken.is_empty()).then(|| format!("Broken were {}.", broken.join(", ")))
+}
+
 /// With a capital and a full stop.
 pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -349,6 +386,7 @@ mod tests {
             lost: made(4, 900),
             overwritten: made(0, 900),
             examples: Vec::new(),
+            overwritten_examples: Vec::new(),
         });
         check(
             &figures,
@@ -358,6 +396,20 @@ mod tests {
                 "“n3 is cut off” touched nothing",
                 "the replicas of 2 of 100 keys still differed at the end",
                 "Of 900 acknowledged writes, 4 were lost.",
+            ],
+        );
+    }
+
+    /// If this fails, a run that let its clients down does not say so.
+    #[test]
+    fn what_no_read_should_do_is_told() {
+        let mut figures = figures();
+        figures.anomalies[0].reads = made(2, 19_874);
+        check(
+            &figures,
+            &[
+                "2 of 19 874 reads returned what nobody wrote.",
+                "Broken were monotonic reads by 102 of 9 604 reads.",
             ],
         );
     }

@@ -47,6 +47,9 @@ pub struct DifferenceRow<'a> {
     pub ratio_low: Option<f64>,
     pub ratio_high: Option<f64>,
     pub seeds: u64,
+    /// Of shares: the two come to the same, within the margin, by two one-sided tests at 5 %.
+    pub equivalent: Option<bool>,
+    pub margin: Option<f64>,
 }
 
 /// A row of `oracles.csv`: what was expected of a cell, beside what was measured.
@@ -121,6 +124,8 @@ pub fn differences(figures: &SweepFigures) -> impl Iterator<Item = DifferenceRow
             ratio_low: ratio.and_then(|ratio| ratio.low),
             ratio_high: ratio.and_then(|ratio| ratio.high),
             seeds: found.difference.seeds,
+            equivalent: found.equivalence.map(|found| found.is_equivalent),
+            margin: found.equivalence.map(|found| found.margin),
         }
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! An operation: `c1.2 put x 10..20` (`20?` is unknown, `20!` failed, nothing after `..` is in flight), then in any order
 //! `from c1.1` (its context), `-> c1.1 c1.2` (versions it returned or was told of), `on n1 n2` (replicas that answered), `by n1`
-//! (coordinator), `at n2` (who was asked; else n1), `clock n1:3`, `as preload`, and at the end of a read `: ` and what is expected of it.
+//! (coordinator), `at n2` (who was asked; else n1), `clock n1:3`, `bytes 24` (of the context), `as preload`, and at the end of a read `: ` and what is expected of it.
 //! Anything else begins with its name: `started 0`, `placed x n1 n2`, `stored 5 n1 x c1.1 Store 7 c1.1` (digest, versions),
 //! `sent 1 c1.1 n1 n2 Store 1`, `received 2 c1.1 n1 n2 Store`, `fate 1 n1 n2 Store 1 cut` (lost, by that fault's rule; `-`: delivered),
 //! `did 7 n1 hint-kept n3 2` (a chore, about whom, its count), `fault cut partition 10..20`, `fault down crash 10..20 n2` (whom it
@@ -183,7 +183,7 @@ impl Script {
         let mut part = "";
         for word in rest {
             match (part, *word) {
-                (_, "from" | "->" | "on" | "by" | "at" | "clock" | "as") => part = word,
+                (_, "from" | "->" | "on" | "by" | "at" | "clock" | "as" | "bytes") => part = word,
                 ("from", word) => operation.context_from = Some(read(word)),
                 ("->", word) => operation.versions.push(read(word)),
                 ("on", word) => operation.answered.push(read(word)),
@@ -193,6 +193,7 @@ impl Script {
                     let (actor, counter) = word.split_once(':').expect("an entry");
                     operation.clock.push((read(actor), read(counter)));
                 }
+                ("bytes", word) => operation.context_bytes = read(word),
                 ("as", "preload") => operation.purpose = Purpose::Preload,
                 _ => panic!("no part of an operation: {word}"),
             }

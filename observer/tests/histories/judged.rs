@@ -1,8 +1,6 @@
 //! Ten-line histories whose reads were judged by hand.
 
-mod script;
-
-use script::Script;
+use crate::script::Script;
 use std::collections::BTreeMap;
 use tidemark_observer::judge::{Judge, Judgement, Staleness, Verdict};
 use tidemark_proto::event::Event;
