@@ -4,6 +4,7 @@ use super::{Blame, Cause};
 use crate::lookup::Lookup;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_proto::event::{Event, FaultSpan, MachineChange, Operation, Passage, Verdict};
@@ -128,18 +129,23 @@ impl Ledger {
         }
     }
 
-    /// Why a read missed a write: the first of the causes at the replicas that answered it, and the replica.
+    /// Why a read missed writes, given with their ends: the first of the causes at the replicas that answered it, and the
+    /// replica. Of more than a hundred it is the newest that are looked at.
     #[must_use]
-    pub fn label(&self, read: &Operation, write: OperationId) -> (Blame, Option<NodeId>) {
-        let causes = read.answered.iter().map(|node| {
-            let blame = self.blame(read, write, *node);
-            (blame, Some(*node))
+    pub fn label(
+        &self,
+        read: &Operation,
+        missed: &[(OperationId, Duration)],
+    ) -> (Blame, Option<NodeId>) {
+        let mut newest = missed.to_vec();
+        newest.sort_unstable_by_key(|(_, finish)| Reverse(*finish));
+        newest.truncate(LOOKED_AT);
+        let causes = read.answered.iter().filter_map(|node| {
+            let blames = newest.iter();
+            let blames = blames.map(|(write, _)| self.blame(read, *write, *node));
+            Some((blames.reduce(Blame::and)?, Some(*node)))
         });
-        let unmatched = Blame {
-            cause: Cause::Unmatched,
-            fault: None,
-        };
-        causes.min().unwrap_or((unmatched, None))
+        causes.min().unwrap_or((Blame::UNMATCHED, None))
     }
 
     /// Why a node that answered a read did not have a write.
@@ -147,12 +153,8 @@ impl Ledger {
     pub fn blame(&self, read: &Operation, write: OperationId, node: NodeId) -> Blame {
         let asked = self.asked.get(&(read.id, node));
         let asked = asked.copied().unwrap_or(read.invoked);
-        let unmatched = Blame {
-            cause: Cause::Unmatched,
-            fault: None,
-        };
         let Some(write) = self.writes.get(&write) else {
-            return unmatched;
+            return Blame::UNMATCHED;
         };
         let leg = write.legs.iter().find(|leg| leg.to == node);
         let blame = match leg {
@@ -166,7 +168,7 @@ impl Ledger {
             }) => self.under_way(node, way, *received, asked),
             Some(_) | None => self.never_sent(node, &read.key, write, asked),
         };
-        blame.unwrap_or(unmatched)
+        blame.unwrap_or(Blame::UNMATCHED)
     }
 
     /// Of a node that had the write and has not got it any more.
@@ -435,3 +437,5 @@ const PARTITION: &str = "partition";
 /// How long what is everywhere is remembered.
 const MEMORY: Duration = Duration::from_secs(60);
 const LEAST_SWEEP: usize = 1 << 16;
+/// So many of the writes that a read misses are looked at.
+const LOOKED_AT: usize = 100;

@@ -40,6 +40,9 @@ pub enum Cause {
     Collected,
     /// The replica had had the write, and it went by what nobody's fault explains: a clock was pruned.
     Pruned,
+    /// The replica did not have several writes that the read missed, and not all for one reason: to take one away is not
+    /// enough.
+    Several,
     /// The message was on its way, as long as the network takes every day, or waited for its turn at the replica.
     InFlight,
     /// Nothing that was noted explains it.
@@ -48,7 +51,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause; who comes first is named.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Cut,
         Self::Down,
         Self::Paused,
@@ -61,6 +64,7 @@ impl Cause {
         Self::Fallback,
         Self::Collected,
         Self::Pruned,
+        Self::Several,
         Self::InFlight,
         Self::Unmatched,
     ];
@@ -81,6 +85,7 @@ impl Cause {
             Self::Fallback => "fallback answered",
             Self::Collected => "tombstone collected",
             Self::Pruned => "clock pruned",
+            Self::Several => "several causes",
             Self::InFlight => "still in flight",
             Self::Unmatched => "unmatched",
         }
@@ -94,6 +99,27 @@ pub struct Blame {
     pub cause: Cause,
     /// The plan's name for the fault.
     pub fault: Option<String>,
+}
+
+impl Blame {
+    /// Nothing explains it.
+    pub const UNMATCHED: Self = Self {
+        cause: Cause::Unmatched,
+        fault: None,
+    };
+
+    /// Why a replica did not have two writes, one for this and one for the other reason.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (&self.fault, &other.fault) {
+            (Some(one), Some(another)) if one == another => self.min(other),
+            _ if self == other => self,
+            _ => Self {
+                cause: Cause::Several,
+                fault: None,
+            },
+        }
+    }
 }
 
 /// What gave a write to a replica that had not had it.

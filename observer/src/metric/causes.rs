@@ -1,8 +1,8 @@
 //! Causes and cures: why each stale read was stale, and what gave what it missed to the replica that is named for it.
 //!
-//! A read is labelled by the newest write that it misses, with the cause at that of the replicas which answered it whose
-//! cause comes first in [`Cause::ALL`](crate::cause::Cause::ALL). Reads that found nothing although there was something, and those that returned what had
-//! been deleted, are stale and labelled like all others. The cure is what first gave that replica the missed write or one that
+//! A read is labelled by the writes that it misses, with the cause at that of the replicas which answered it whose cause comes
+//! first in [`Cause::ALL`](crate::cause::Cause::ALL). Reads that found nothing although there was something, and those that returned what had
+//! been deleted, are stale and labelled like all others. The cure is what first gave that replica the newest of them or one that
 //! supersedes it. The share that nothing explains is a test of all the others: it counts in them.
 
 use super::{Metric, Run, Seen};
@@ -10,6 +10,7 @@ use crate::cause::{Blame, Cure, Ledger};
 use crate::figures::{CauseRow, Causes as Figures, CureRow, Measured};
 use crate::judge::Judge;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, Operation, Stored};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -37,9 +38,9 @@ impl Metric for Causes {
         if let Event::Stored(stored) = seen.event {
             self.cure(seen.judge, stored);
         }
-        let missed = seen.judge.missed().iter().max_by_key(|(_, finish)| *finish);
-        if let (Some((read, _)), Some((write, _))) = (seen.answered_read(), missed) {
-            self.label(read, *write);
+        let missed = seen.judge.missed();
+        if let (Some((read, _)), false) = (seen.answered_read(), missed.is_empty()) {
+            self.label(read, missed);
         }
     }
 
@@ -68,17 +69,18 @@ impl Metric for Causes {
 }
 
 impl Causes {
-    fn label(&mut self, read: &Operation, write: OperationId) {
+    fn label(&mut self, read: &Operation, missed: &[(OperationId, Duration)]) {
         self.reads += 1;
-        let (blame, node) = self.ledger.label(read, write);
+        let (blame, node) = self.ledger.label(read, missed);
         let row = self.rows.entry(blame.clone()).or_default();
         row.reads += 1;
         if row.witnesses.len() < WITNESSES {
             row.witnesses.push(read.id);
         }
-        if let Some(node) = node {
+        let newest = missed.iter().max_by_key(|(_, finish)| *finish);
+        if let (Some(node), Some((write, _))) = (node, newest) {
             let lacking = self.lacking.entry(node).or_default();
-            *lacking.entry(write).or_default().entry(blame).or_default() += 1;
+            *lacking.entry(*write).or_default().entry(blame).or_default() += 1;
         }
     }
 
