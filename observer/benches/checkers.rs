@@ -57,7 +57,7 @@ fn searches() {
         };
         report("search", "kv-append", &load);
     }
-    for (clients, stale, unknown) in [(5, 0, 0), (20, 0, 0), (20, 0, 10), (20, 1, 0)] {
+    for (clients, stale, unknown) in [(5, 0, 0), (20, 0, 0), (20, 0, 10), (5, 1, 0)] {
         let load = Load {
             operations: 100_000,
             keys: 1,

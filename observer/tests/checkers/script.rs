@@ -3,9 +3,9 @@
 //! A file has many of them. Each begins with `== ` and what it shows; `model counter` (else `register`), `initial 0` (else the
 //! model's) and `times order` may follow. An operation: `p1 write x 3 10..20` (`10..20!` failed, `10..?` is of unknown
 //! outcome), with values `nil`, `3`, `"text"`, `[1,2]` and, of a read, `?`. Operations stand in the order of their starts and are
-//! numbered from 1. What is expected of a key: `= x: valid` or `= x: failing 4 prefix 1 3 2`, then `gamma 5`, `delta 7`, `k 2` or
-//! `no scores`; of what is not named nothing is. `= causal: ` and what is expected of the whole is read by who checks that.
-//! `#` begins a comment.
+//! numbered from 1. What is expected of a key: `= x: valid` or `= x: failing 4 prefix 1 3 2`, then `gamma 5`, `delta 7`, `k 2`
+//! (or `none`) and `unscored impossible 4`; of what is not named nothing is. Of causal histories: `= ccv: kept` or the
+//! pattern and its operations, `= cm: CyclicHB 1 2`. `#` begins a comment.
 
 use std::ops::Range;
 use tidemark_observer::recording::{Call, Recorded, Recording, Times, Value};

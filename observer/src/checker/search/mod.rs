@@ -185,7 +185,7 @@ impl Search {
             state: 0,
             hash: 0,
             until: 0,
-            seen: Seen::default(),
+            seen: Seen::new(),
             steps: Vec::new(),
             path: Vec::new(),
             best: Best::default(),

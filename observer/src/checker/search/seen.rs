@@ -16,13 +16,14 @@ pub(super) struct Bits {
 }
 
 /// What was seen.
-#[derive(Default)]
 pub(super) struct Seen {
-    /// By hash.
-    places: HashMap<u64, SmallVec<[u32; 2]>, FixedState>,
+    /// By hash, in parts by its first bits: while a map grows nobody asks whether time is over, and a part grows quickly.
+    places: Vec<HashMap<u64, Places, FixedState>>,
     kept: Vec<Kept>,
     words: Vec<u64>,
 }
+
+type Places = SmallVec<[u32; 2]>;
 
 /// A configuration to ask for.
 pub(super) struct Configuration<'a> {
@@ -67,15 +68,22 @@ impl Bits {
 }
 
 impl Seen {
+    pub(super) fn new() -> Self {
+        Self {
+            places: vec![HashMap::default(); PARTS],
+            kept: Vec::new(),
+            words: Vec::new(),
+        }
+    }
+
     /// Takes note of a configuration; tells whether it is new.
     pub(super) fn insert(&mut self, of: &Configuration<'_>) -> bool {
         let first = of.from / 64;
         let done = &of.done.words[first as usize..of.until.div_ceil(64).max(first) as usize];
         let used = of.used.trimmed();
-        let places = self
-            .places
-            .entry(of.hash ^ mixed(u64::from(of.state) << 32))
-            .or_default();
+        let hash = of.hash ^ mixed(u64::from(of.state) << 32);
+        let part = &mut self.places[(hash >> (u64::BITS - PARTS.ilog2())) as usize];
+        let places = part.entry(hash).or_default();
         let covers = |place: &u32| {
             let kept = &self.kept[*place as usize];
             let words = &self.words[kept.offset..][..(kept.done + kept.used) as usize];
@@ -106,7 +114,7 @@ impl Seen {
     pub(super) fn bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
             + self.kept.capacity() * size_of::<Kept>()
-            + self.places.capacity() * size_of::<(u64, SmallVec<[u32; 2]>, u64)>()
+            + self.kept.len() * 2 * size_of::<(u64, Places)>()
     }
 }
 
@@ -122,3 +130,5 @@ fn mixed(number: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+const PARTS: usize = 64;
