@@ -151,6 +151,10 @@ impl<'a> Reading<'a> {
     fn went_back(&self, own: &Session) -> Option<Staleness> {
         let mut back: Option<Staleness> = None;
         for (index, at) in own.found_before(self.begun) {
+            // What is newer than the answer was not read before that was complete.
+            if self.answer.iter().any(|(finish, _)| *finish > at) {
+                continue;
+            }
             let write = self.writes.get(index).filter(|write| !write.has_failed());
             let is_newer = write.is_some_and(|write| {
                 let started = (write.begun, write.id);
