@@ -369,9 +369,6 @@ impl Judge {
 
     /// Remembers an answer, and forgets what is beyond the horizon.
     fn remember(&mut self, id: OperationId, answer: Answer) {
-        if self.answers.get(id).is_some() {
-            return;
-        }
         let Some(oldest) = self.answers.insert(id, answer) else {
             return;
         };

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tidemark_observer::judge::{Judge, Judgement, Staleness, Verdict};
+use tidemark_observer::judge::{Guarantee, Guarantees, Judge, Judgement, Staleness, Verdict};
 use tidemark_proto::event::{Event, Invocation, Kind, Operation, Outcome, Purpose};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -107,6 +107,14 @@ fn judged(operations: &[Operation]) -> Vec<(Operation, Verdict)> {
 }
 
 fn judged_by(judge: &mut Judge, operations: &[Operation]) -> Vec<(Operation, Verdict)> {
+    let all = promised_by(judge, operations).into_iter();
+    all.map(|(read, verdict, _)| (read, verdict)).collect()
+}
+
+fn promised_by(
+    judge: &mut Judge,
+    operations: &[Operation],
+) -> Vec<(Operation, Verdict, Guarantees)> {
     let mut events: Vec<(Duration, u8, Event)> = Vec::new();
     for operation in operations {
         if operation.kind != Kind::Get {
@@ -131,7 +139,7 @@ fn judged_by(judge: &mut Judge, operations: &[Operation]) -> Vec<(Operation, Ver
     let verdicts = events.into_iter().filter_map(|(_, _, event)| {
         let verdict = judge.observe(&event)?;
         match event {
-            Event::Returned(operation) => Some((*operation, verdict)),
+            Event::Returned(operation) => Some((*operation, verdict, judge.guarantees())),
             _ => None,
         }
     });
@@ -217,25 +225,81 @@ impl Definition<'_> {
     }
 
     fn multi_value(&self, read: &Operation) -> Option<Staleness> {
-        let mut covered: BTreeSet<OperationId> = read.versions.iter().copied().collect();
-        covered.extend(
-            read.versions
-                .iter()
-                .flat_map(|id| self.ancestors(self.find(*id))),
-        );
+        self.staleness(read, self.missed(read))
+    }
+
+    /// The complete writes that a read misses.
+    fn missed(&self, read: &Operation) -> Vec<&Operation> {
         let is_missed = |write: &&Operation| {
-            let is_missing = !covered.contains(&write.id) && !self.excused(write, read);
             let ancestors = self.ancestors(write);
-            is_missing
+            self.is_missing(write, read)
                 && (write.kind == Kind::Put
                     || read.versions.iter().any(|version| {
                         ancestors.contains(version) && !self.has_failed(*version, read)
                     }))
         };
-        self.staleness(
-            read,
-            self.complete(read).into_iter().filter(is_missed).collect(),
-        )
+        self.complete(read).into_iter().filter(is_missed).collect()
+    }
+
+    /// Whether a read neither returns nor supersedes a write, and no delete excuses it.
+    fn is_missing(&self, write: &Operation, read: &Operation) -> bool {
+        let is_in_it = |id: &OperationId| {
+            *id == write.id || self.ancestors(self.find(*id)).contains(&write.id)
+        };
+        !read.versions.iter().any(is_in_it) && !self.excused(write, read)
+    }
+
+    /// Whether a read lacks a version that was read before, and did not fail.
+    fn is_owed(&self, write: &Operation, read: &Operation) -> bool {
+        !self.has_failed(write.id, read) && self.is_missing(write, read)
+    }
+
+    /// The versions that the session of an operation had read before it began.
+    fn read_before(&self, operation: &Operation) -> Vec<&Operation> {
+        let reads = self.operations.iter().filter(|read| {
+            let is_own = read.id.issuer() == operation.id.issuer();
+            // At one instant here what begins is seen before what returns.
+            let is_seen = operation.kind == Kind::Get || read.returned < operation.invoked;
+            read.kind == Kind::Get && is_own && is_seen && self.precedes(read, operation)
+        });
+        let versions = reads.flat_map(|read| read.versions.iter());
+        versions.map(|id| self.find(*id)).collect()
+    }
+
+    fn own_before(&self, operation: &Operation) -> Vec<&Operation> {
+        let is_own = |write: &&Operation| write.id.issuer() == operation.id.issuer();
+        let complete = self.complete(operation).into_iter();
+        complete.filter(is_own).collect()
+    }
+
+    fn read_your_writes(&self, read: &Operation) -> Option<Guarantee> {
+        let own = self.own_before(read);
+        let missed = self.missed(read).into_iter();
+        let missed = missed.filter(|write| write.id.issuer() == read.id.issuer());
+        (!own.is_empty()).then(|| guarantee(self.staleness(read, missed.collect())))
+    }
+
+    fn monotonic_writes(&self, read: &Operation) -> Option<Guarantee> {
+        let returned = read.versions.iter().map(|id| self.find(*id));
+        let before: Vec<_> = returned.flat_map(|write| self.own_before(write)).collect();
+        let missed = self.missed(read).into_iter();
+        let missed = missed.filter(|write| before.iter().any(|other| other.id == write.id));
+        (!before.is_empty()).then(|| guarantee(self.staleness(read, missed.collect())))
+    }
+
+    /// Whether a read breaks monotonic reads; none: it could not.
+    fn goes_back(&self, read: &Operation) -> Option<bool> {
+        let before = self.read_before(read);
+        let mut missing = before.iter().filter(|write| self.is_owed(write, read));
+        (!before.is_empty()).then(|| missing.next().is_some())
+    }
+
+    /// The same of writes follow reads.
+    fn shows_without_what_was_read(&self, read: &Operation) -> Option<bool> {
+        let returned = read.versions.iter().map(|id| self.find(*id));
+        let before: Vec<_> = returned.flat_map(|write| self.read_before(write)).collect();
+        let mut missing = before.iter().filter(|write| self.is_owed(write, read));
+        (!before.is_empty()).then(|| missing.next().is_some())
     }
 
     fn single_value(&self, read: &Operation) -> Option<Staleness> {
@@ -255,6 +319,10 @@ impl Definition<'_> {
             self.complete(read).into_iter().filter(newer).collect(),
         )
     }
+}
+
+fn guarantee(missing: Option<Staleness>) -> Guarantee {
+    missing.map_or(Guarantee::Kept, Guarantee::Broken)
 }
 
 /// Whether an operation's return is seen before another's.
@@ -280,6 +348,21 @@ proptest! {
                 Verdict::NothingWritten => prop_assert!(definition.complete(&read).is_empty()),
                 Verdict::Unmatched => prop_assert!(false, "{read:?} matches"),
             }
+        }
+    }
+
+    /// If this fails, a session is told that it was let down when it was not, or the other way round.
+    #[test]
+    fn guarantees_follow_their_definitions(drafts in vec(draft(), 1..24), with_deletes: bool) {
+        let operations = history(drafts, with_deletes);
+        let definition = Definition { operations: &operations };
+        for (read, _, found) in promised_by(&mut Judge::default(), &operations) {
+            let is_broken = |found: Guarantee| found != Guarantee::Kept;
+            prop_assert_eq!(found.read_your_writes, definition.read_your_writes(&read), "{:?}", read);
+            prop_assert_eq!(found.monotonic_writes, definition.monotonic_writes(&read), "{:?}", read);
+            prop_assert_eq!(found.monotonic_reads.map(is_broken), definition.goes_back(&read), "{:?}", read);
+            let follows = found.writes_follow_reads.map(is_broken);
+            prop_assert_eq!(follows, definition.shows_without_what_was_read(&read), "{:?}", read);
         }
     }
 

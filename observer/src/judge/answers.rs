@@ -3,6 +3,7 @@
 use super::Indices;
 use crate::lookup::Lookup;
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use tidemark_proto::id::{NodeId, OperationId};
 
 /// What the answer of an operation told of.
@@ -43,11 +44,13 @@ impl Answers {
         self.answers.get_mut(&id)
     }
 
-    /// Adds an answer; gives the one whose turn it is to be forgotten, if there are too many.
+    /// Adds an answer, unless the operation has one; gives the one whose turn it is to be forgotten, if there are too many.
     pub(super) fn insert(&mut self, id: OperationId, answer: Answer) -> Option<OperationId> {
-        if self.answers.insert(id, answer).is_none() {
-            self.order.push_back(id);
-        }
+        let Entry::Vacant(place) = self.answers.entry(id) else {
+            return None;
+        };
+        place.insert(answer);
+        self.order.push_back(id);
         let is_full = self.order.len() > self.horizon;
         is_full.then(|| self.order.pop_front()).flatten()
     }

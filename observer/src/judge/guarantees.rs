@@ -127,12 +127,14 @@ impl<'a> Reading<'a> {
         let mut since: Option<Duration> = None;
         let mut lost = Ranges::default();
         for (index, at) in known {
-            if self.uncovered.covered.contains(index) {
+            let write = self.writes.get(index);
+            // What failed did not happen: nobody is owed it.
+            if self.uncovered.covered.contains(index) || write.is_some_and(Write::has_failed) {
                 continue;
             }
             since = Some(since.map_or(at, |since| since.min(at)));
             lost.add(index);
-            if let Some(write) = self.writes.get(index) {
+            if let Some(write) = write {
                 lost.extend(&write.ancestors);
             }
         }
@@ -149,7 +151,12 @@ impl<'a> Reading<'a> {
     fn went_back(&self, own: &Session) -> Option<Staleness> {
         let mut back: Option<Staleness> = None;
         for (index, at) in own.found_before(self.begun) {
-            let is_newer = self.writes.get(index).is_some_and(|write| {
+            // What is newer than the answer was not read before that was complete.
+            if self.answer.iter().any(|(finish, _)| *finish > at) {
+                continue;
+            }
+            let write = self.writes.get(index).filter(|write| !write.has_failed());
+            let is_newer = write.is_some_and(|write| {
                 let started = (write.begun, write.id);
                 (self.answer.iter()).all(|answered| precedes(*answered, started))
             });

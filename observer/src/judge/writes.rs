@@ -27,8 +27,8 @@ pub(super) struct Writes {
     past: Past,
     /// What acknowledged writes have superseded.
     superseded: Ranges,
-    /// The acknowledged ones that are remembered, in the order of their finishes.
-    complete: VecDeque<u32>,
+    /// The acknowledged ones that are remembered, in the order of their finishes, and these.
+    complete: VecDeque<(Duration, u32)>,
     acknowledged: u64,
     /// How many have not returned.
     open: u32,
@@ -211,7 +211,7 @@ impl Writes {
         let ancestors = self.get(index).map(|write| write.ancestors.clone());
         self.superseded.extend(&ancestors.unwrap_or_default());
         let place = self.complete_until(end.0);
-        self.complete.insert(place, index);
+        self.complete.insert(place, (end.0, index));
         self.acknowledged += 1;
         let wrote = &mut self.sessions.entry(end.1.issuer()).or_default().wrote;
         *wrote = Some(wrote.map_or(end, |first| first.min(end)));
@@ -392,7 +392,7 @@ impl Writes {
     fn complete_before(&self, read: Moment) -> impl Iterator<Item = &Write> {
         let complete = self.complete.range(..self.complete_until(read.0)).rev();
         complete
-            .filter_map(|index| self.get(*index))
+            .filter_map(|(_, index)| self.get(*index))
             .filter(move |write| precedes(write.finish(), read))
     }
 
@@ -457,9 +457,7 @@ impl Writes {
 
     /// How many of the acknowledged writes had finished at `time`.
     fn complete_until(&self, time: Duration) -> usize {
-        let finish = |index: &u32| self.get(*index).map(Write::finish);
-        self.complete
-            .partition_point(|index| finish(index).is_some_and(|(at, _)| at <= time))
+        self.complete.partition_point(|(finish, _)| *finish <= time)
     }
 
     fn next_index(&self) -> u32 {

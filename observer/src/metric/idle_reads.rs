@@ -6,9 +6,8 @@
 
 use super::{Metric, Run, Seen};
 use crate::figures::{IdleReads as Figures, Measured};
-use crate::lookup::Recent;
+use crate::lookup::{Lookup, Recent};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, FaultSpan, Kind, Operation};
 use tidemark_proto::id::OperationId;
@@ -16,7 +15,7 @@ use tidemark_proto::message::Method;
 
 #[derive(Default)]
 pub(crate) struct IdleReads {
-    keys: BTreeMap<Bytes, Key>,
+    keys: Lookup<Bytes, Key>,
     machines_changed: Duration,
     /// How many repairs each read has sent.
     sent: Recent<OperationId, u64>,

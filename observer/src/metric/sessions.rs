@@ -16,7 +16,7 @@
 //!   the begin of the first such write that it returned.
 //!
 //! In the single-value view the last two cannot be broken: a write that was over before a returned one began is not newer.
-//! The first two are given in both views. Of a key a session remembers the last 64 versions that it has read.
+//! The first two are given in both views. A version whose write definitely failed is owed to nobody. Of a key a session remembers the last 64 versions that it has read.
 //!
 //! Reference: D. Terry et al., PDIS 1994; P. Viotti, M. Vukolić, “Consistency in non-transactional distributed storage
 //! systems”, ACM Computing Surveys 49 (2016); F. Freitas et al., DSN 2016, whose client-side definitions these are.

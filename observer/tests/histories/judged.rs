@@ -303,3 +303,38 @@ fn what_was_seen_is_gone_unless_something_superseded_it() {
          c2.3 get x 22..23 -> c1.1                      : gone, unacknowledged",
     );
 }
+
+/// If this fails, what is beyond the horizon changes verdicts silently.
+#[test]
+fn what_is_forgotten_is_said_to_be() {
+    let judge = |text: &str| {
+        let mut judge = Judge::with_horizon(3);
+        let verdicts = Script::parse(text).events;
+        let verdicts: Vec<_> = (verdicts.iter())
+            .filter_map(|event| match judge.observe(event)? {
+                Verdict::Judged(found) => {
+                    Some((found.multi_value.map(|it| it.k), found.is_at_least))
+                }
+                Verdict::NothingWritten | Verdict::Unmatched => None,
+            })
+            .collect();
+        (verdicts, judge.forgotten())
+    };
+    let chain = "c1.1 put x 0..10
+         c1.2 put x 20..30 from c1.1
+         c1.3 put x 40..50 from c1.2
+         c1.4 put x 60..70 from c1.3
+         c1.5 put x 80..90 from c1.4";
+    // Three operations are remembered: c1.1 and c1.2 are a count. Who supersedes both, or neither, is judged as ever: the
+    // second read finds nothing, and misses all five.
+    let exact = format!("{chain}\n c2.1 get x 95..96 -> c1.5\n c2.2 get x 97..98");
+    assert_eq!(judge(&exact), (vec![(None, false), (Some(5), false)], 0));
+    // c1.1 is forgotten: it misses at least the three that are remembered.
+    let old = format!("{chain}\n c2.1 get x 95..96 -> c1.1");
+    assert_eq!(judge(&old), (vec![(Some(3), true)], 0));
+    // So is what c2.1 had told of when c2.2 carries its context: c2.2 counts as superseding everything before it.
+    let context = format!(
+        "c2.1 get x 0..1\n{chain}\n c2.2 put x 95..96 from c2.1\n c3.1 get x 97..98 -> c2.2"
+    );
+    assert_eq!(judge(&context), (vec![(None, false)], 1));
+}

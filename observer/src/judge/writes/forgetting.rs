@@ -37,7 +37,7 @@ impl Writes {
             let until = self.complete_until(finish);
             let place = (0..until)
                 .rev()
-                .find(|place| self.complete[*place] == index);
+                .find(|place| self.complete[*place].1 == index);
             place.and_then(|place| self.complete.remove(place));
         }
         let write = self.kept.remove(&index)?;
