@@ -1,5 +1,6 @@
 //! The report of a run or a sweep: one HTML page that needs nothing but itself.
 
+mod family;
 mod members;
 mod oracles;
 mod overlay;
@@ -11,6 +12,7 @@ mod table;
 pub mod verdict;
 pub mod words;
 
+pub use family::{family_page, family_text};
 pub use overlay::{overlay_page, overlay_text};
 pub use sweep::sweep_page;
 
