@@ -3,19 +3,82 @@
 
 use crate::backend;
 use crate::command::exit::{Class, Classed as _};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Sweep, to_toml};
 use crate::prediction::{broken, plan_prediction};
-use crate::record::OverlayFolder;
+use crate::record::{History, OverlayFolder};
 use crate::run::{Ran, Request, Say, carry_out_one, print, replay};
 use anyhow::{Context as _, ensure};
-use tidemark_observer::overlay::{Overlay, PREDICT, Source};
-use tidemark_observer::report::overlay_text;
+use tidemark_observer::overlay::{Family, Overlay, PREDICT, Source};
+use tidemark_observer::report::{Manifest, family_text, overlay_text};
 use tidemark_proto::event::Milestone;
 use tidemark_proto::registry::find;
 
-/// Predicts a plan if that is asked for, has each back-end carry it out, and lays what they say over each other. Tells
-/// how the runs ended: the first that is interrupted is the last.
+/// Predicts a plan if that is asked for, has each back-end carry it out, and lays what they say over each other; of a plan
+/// that varies something, cell by cell. Tells how the runs ended: the first that is interrupted is the last.
 pub fn overlay(request: &Request, sources: &[String]) -> anyhow::Result<Milestone> {
+    if request.cell.is_none() {
+        let backend = sources.iter().find(|name| *name != PREDICT);
+        let backend = backend.map_or("sim", String::as_str);
+        let seed = request.seed.map(|seed| format!("seed={seed}"));
+        let sets: Vec<String> = request.sets.iter().cloned().chain(seed).collect();
+        if let Some(sweep) = plan::sweep(&request.plan, backend, &sets)? {
+            return family(request, sources, &sweep);
+        }
+    }
+    let (overlay, manifest, ended) = lay(request, sources, History::Kept)?;
+    print(&match request.say {
+        Say::Text => overlay_text(&overlay, &manifest),
+        Say::Json => serde_json::to_string_pretty(&overlay)? + "\n",
+    })?;
+    Ok(ended)
+}
+
+/// Lays each cell's sources over each other, with the plan's first seed, and sums them up in one table.
+fn family(request: &Request, sources: &[String], sweep: &Sweep) -> anyhow::Result<Milestone> {
+    let seed = request.seed.unwrap_or(sweep.plan.seed);
+    let replayed = replay(request, &sources.join(","), None, Some(seed));
+    let (folder, manifest) = OverlayFolder::create(
+        &request.out,
+        &sweep.name,
+        (seed, sweep.to_toml()?),
+        replayed,
+    )
+    .class(Class::File)?;
+    let mut family = Family {
+        plan: sweep.name.clone(),
+        question: sweep.plan.question.clone(),
+        seed,
+        cells: Vec::new(),
+    };
+    let mut ended = Milestone::Ended;
+    for cell in &sweep.cells {
+        let one = Request {
+            cell: Some(cell.slug.clone()),
+            seed: Some(seed),
+            out: folder.cells(),
+            ..request.clone()
+        };
+        let (overlay, _, how) = lay(&one, sources, request.history)?;
+        ended = how;
+        if ended != Milestone::Ended {
+            break;
+        }
+        family.cells.push((cell.label.clone(), overlay));
+    }
+    folder.write_family(&family, &manifest).class(Class::File)?;
+    print(&match request.say {
+        Say::Text => family_text(&family, &manifest),
+        Say::Json => serde_json::to_string_pretty(&family)? + "\n",
+    })?;
+    Ok(ended)
+}
+
+/// Lays the sources of one plan, or of one cell, over each other, and writes what comes of it.
+fn lay(
+    request: &Request,
+    sources: &[String],
+    history: History,
+) -> anyhow::Result<(Overlay, Manifest, Milestone)> {
     let measured: Vec<&str> = sources
         .iter()
         .map(String::as_str)
@@ -61,12 +124,16 @@ pub fn overlay(request: &Request, sources: &[String]) -> anyhow::Result<Mileston
         let ran = carry_out_one(request, backend, (name, plan), oracles)?;
         let Ran { folder, record, .. } = &ran;
         let (figures, _) = folder.analyse(record).class(Class::File)?;
+        if history == History::Removed {
+            folder.remove_history(record).class(Class::File)?;
+        }
         let place = folder.path().display().to_string();
-        overlay.sources.push(Source::measured(
-            &figures,
+        let measured = Source::measured(
+            (&figures, &folder.histograms().class(Class::File)?),
             (&place, plan.time_scale),
             prediction_asked,
-        ));
+        );
+        overlay.sources.push(measured?);
         ended = ran.ended?;
         if ended != Milestone::Ended {
             break;
@@ -78,14 +145,15 @@ pub fn overlay(request: &Request, sources: &[String]) -> anyhow::Result<Mileston
         request.cell.as_deref(),
         Some(plan.seed),
     );
-    let (folder, manifest) =
-        OverlayFolder::create(&request.out, &overlay.plan, &plan, replayed).class(Class::File)?;
+    let (folder, manifest) = OverlayFolder::create(
+        &request.out,
+        &overlay.plan,
+        (plan.seed, to_toml(&plan)?),
+        replayed,
+    )
+    .class(Class::File)?;
     folder.write(&overlay, &manifest).class(Class::File)?;
-    print(&match request.say {
-        Say::Text => overlay_text(&overlay, &manifest),
-        Say::Json => serde_json::to_string_pretty(&overlay)? + "\n",
-    })?;
-    Ok(ended)
+    Ok((overlay, manifest, ended))
 }
 
 /// The plan as a back-end carries it out: itself, or the cell that is asked for.
@@ -103,15 +171,7 @@ fn load(request: &Request, backend: &str) -> anyhow::Result<(String, Plan)> {
         );
         return plan::load(&request.plan, backend, &sets);
     };
-    let Some(cell) = &request.cell else {
-        let slugs: Vec<_> = sweep.cells.iter().map(|cell| cell.slug.as_str()).collect();
-        let refused = anyhow::anyhow!(
-            "{} varies something, and one of its cells can be laid over another back-end's; choose --cell {}",
-            sweep.name,
-            slugs.join(", ")
-        );
-        return Err(refused).class(Class::Usage);
-    };
+    let cell = request.cell.as_deref().unwrap_or_default();
     let cell = sweep.cell(cell)?;
     let plan = cell.seeded(request.seed.unwrap_or(sweep.plan.seed));
     Ok((format!("{}-{}", sweep.name, cell.slug), plan))

@@ -1,20 +1,18 @@
 //! A measured freshness curve beside the WARS model's, where a plan has the shape that the model speaks of.
 
 mod assumptions;
+mod legs;
 
 pub use assumptions::broken;
 
 use crate::plan::Plan;
 use anyhow::{Context as _, ensure};
+use legs::plan_legs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidemark_netfuzz::Network;
 use tidemark_observer::figures::Figures;
 pub use tidemark_observer::overlay::READS_A_BIN;
-use tidemark_observer::predict::{Compared, Latencies, Legs, Model, Prediction, Quorums, predict};
-use tidemark_proto::event::Direction;
-use tidemark_proto::message::Method;
-use tidemark_proto::time::nanoseconds;
+use tidemark_observer::predict::{Compared, Legs, Model, Prediction, Quorums, predict};
 
 /// What `prediction.json` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -127,34 +125,5 @@ fn quorums(plan: &Plan) -> Option<Quorums> {
     })
 }
 
-/// The delays that the plan's network gives to messages between its first coordinator and a node.
-fn plan_legs(plan: &Plan) -> anyhow::Result<Legs> {
-    let mut network = Network::new(plan.seed ^ OTHER_DRAWS, &plan.spec())?;
-    let (coordinator, nodes) = (plan.coordinators()[0], plan.nodes());
-    let other = nodes.iter().find(|node| **node != coordinator);
-    let node = other.copied().unwrap_or(coordinator);
-    let mut leg = |from, to, method: Method| {
-        let lane = network.lane(from, to, method.name(), Direction::Request);
-        let delay = |k| {
-            let fate = network.fate(plan.warmup.0, lane, k, 0);
-            let arrived = fate.copies.first()?;
-            Some(nanoseconds(arrived.delay) as f64 / 1e6)
-        };
-        let delays: Vec<f64> = (1..=DELAYS).filter_map(delay).collect();
-        let none = || format!("of its network no message {} arrives", method.name());
-        Latencies::samples(&delays).with_context(none)
-    };
-    Ok(Legs {
-        w: leg(coordinator, node, Method::Store)?,
-        a: leg(node, coordinator, Method::StoreReply)?,
-        r: leg(coordinator, node, Method::Fetch)?,
-        s: leg(node, coordinator, Method::FetchReply)?,
-        abroad_ms: 0.0,
-    })
-}
-
 const TRIALS: usize = 400_000;
 const OVERLAY_TRIALS: usize = 1_000_000;
-const DELAYS: u64 = 200_000;
-/// The prediction must not draw the very delays that the run had.
-const OTHER_DRAWS: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tidemark_observer::figures::Figures;
 use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::hlog;
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
 use tidemark_observer::plot::{self, Plot};
@@ -134,6 +135,11 @@ impl Folder {
         self.read_json("metrics.json")
     }
 
+    /// The log of its histograms, as it was computed last.
+    pub fn histograms(&self) -> anyhow::Result<String> {
+        self.read(hlog::FILE)
+    }
+
     /// Computes every figure from the history, and writes all that is made from them.
     pub fn analyse(
         &self,
@@ -201,6 +207,26 @@ impl Folder {
         };
         recording::write_edn(&recording, create(RECORDINGS[0])?)?;
         recording::write_jsonl(&recording, create(RECORDINGS[1])?)?;
+        Ok(())
+    }
+
+    /// Removes the run's history, and says so in its manifest.
+    pub fn remove_history(&self, record: &RunRecord) -> anyhow::Result<()> {
+        let record = RunRecord {
+            history: History::Removed,
+            ..record.clone()
+        };
+        self.write_json("manifest.json", &record)?;
+        for name in FILES {
+            let path = self.0.join(name);
+            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+        for name in RECORDINGS {
+            let path = self.0.join(name);
+            if path.exists() {
+                fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            }
+        }
         Ok(())
     }
 

@@ -370,6 +370,9 @@ pub struct Arrivals {
     pub at_zero: Rate,
     /// t* in milliseconds, where there is one.
     pub t_star_ms: Spread,
+    /// The quantiles of t* from 0 to 1 in a thousand equal steps, in milliseconds; they end where writes never arrived.
+    #[serde(default)]
+    pub quantiles_ms: Vec<f64>,
     /// P(t* ≤ t), where the freshness curve's bins meet, as (t in ms, probability).
     pub curve: Vec<(f64, f64)>,
 }

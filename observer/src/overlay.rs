@@ -1,9 +1,11 @@
 //! What was predicted for a plan beside what back-ends measured of it: the same figures from each source.
 
 use crate::figures::{AgeBin, Figures};
+use crate::hlog::{self, HlogError};
 use crate::predict::{Compared, Prediction, Quorums};
+use crate::spread::MS;
 use serde::{Deserialize, Serialize};
-use tidemark_proto::event::{Kind, Outcome};
+use tidemark_proto::event::Kind;
 
 /// One plan from several sources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,36 @@ pub struct Overlay {
     pub broken: Vec<Broken>,
 }
 
+/// A plan that varies something: each of its cells from several sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Family {
+    /// The plan's name.
+    pub plan: String,
+    /// What it asks.
+    pub question: String,
+    /// The seed.
+    pub seed: u64,
+    /// What each cell is called, and what the sources say of it.
+    pub cells: Vec<(String, Overlay)>,
+}
+
+/// A cell as one back-end measured it, beside what was predicted; times in milliseconds. See [`Distance`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named for what they hold")]
+pub struct FamilyRow {
+    pub cell: String,
+    pub source: String,
+    pub pairs: u64,
+    pub fresh_at_0_predicted: Option<f64>,
+    pub fresh_at_0: Option<f64>,
+    pub visible_p999_ms_predicted: Option<f64>,
+    pub visible_p999_ms: Option<f64>,
+    pub visible_error: Option<f64>,
+    pub by_chance: Option<f64>,
+    pub read_error: Option<f64>,
+    pub write_error: Option<f64>,
+}
+
 /// What one source says. Times are milliseconds of the plan: those of a run whose times were stretched are shortened again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Source {
@@ -31,6 +63,8 @@ pub struct Source {
     pub about: String,
     /// The folder of its run; none of a prediction.
     pub folder: Option<String>,
+    /// Writes of which it is known when the read after them would have met them.
+    pub pairs: u64,
     /// P(fresh | age), youngest first.
     pub curve: Vec<Point>,
     /// In the order of [`ROWS`]; none where it does not reach so far.
@@ -58,8 +92,14 @@ pub struct Point {
 pub struct Distance {
     /// The largest of P(fresh | age), in bins of at least [`READS_A_BIN`] reads, if there are as many; none without reads.
     pub curve: Option<f64>,
+    /// Of t-visibility by arrivals: the root of the mean square distance of P(t* ≤ t), t being 20 predicted quantiles from
+    /// P(fresh | 0) to 99.9 %; none without arrivals.
+    pub visible: Option<f64>,
+    /// What that would be if nothing but chance told the two apart.
+    pub by_chance: Option<f64>,
     /// Of read latency: the root of the mean square over the percentiles 1, 2 … 99 and 99.9, as a share of the predicted
-    /// span from 1 to 99.9 %; none without reads, or where the span is 0.
+    /// span from 1 to 99.9 %; none without reads, or where the span is 0. Measured latencies have three digits: where the
+    /// span is a hundredth of them, that alone is several per cent.
     pub reads: Option<f64>,
     /// The same of write latency.
     pub writes: Option<f64>,
@@ -130,6 +170,41 @@ impl Of {
     }
 }
 
+impl Family {
+    /// A row for each cell and back-end.
+    #[must_use]
+    pub fn rows(&self) -> Vec<FamilyRow> {
+        let rows = self.cells.iter().flat_map(|(cell, overlay)| {
+            let predicted = overlay.sources.iter().find(|source| source.is_predicted());
+            let measured = overlay
+                .sources
+                .iter()
+                .filter(|source| !source.is_predicted());
+            measured.map(move |source| {
+                let of = |source: &Source, of: Of| {
+                    let place = ROWS.iter().position(|row| row.of == of)?;
+                    source.figures[place]
+                };
+                let [zero, last] = [Of::FreshByArrivals, Of::VisibleByArrivals(LAST)];
+                FamilyRow {
+                    cell: cell.clone(),
+                    source: source.name.clone(),
+                    pairs: source.pairs,
+                    fresh_at_0_predicted: predicted.and_then(|source| of(source, zero)),
+                    fresh_at_0: of(source, zero),
+                    visible_p999_ms_predicted: predicted.and_then(|source| of(source, last)),
+                    visible_p999_ms: of(source, last),
+                    visible_error: source.distance.and_then(|distance| distance.visible),
+                    by_chance: source.distance.and_then(|distance| distance.by_chance),
+                    read_error: source.distance.and_then(|distance| distance.reads),
+                    write_error: source.distance.and_then(|distance| distance.writes),
+                }
+            })
+        });
+        rows.collect()
+    }
+}
+
 impl Source {
     /// What a prediction says, from so many trials.
     #[must_use]
@@ -165,6 +240,7 @@ impl Source {
             name: PREDICT.to_owned(),
             about: format!("{} trials", visible.count()),
             folder: None,
+            pairs: visible.count() as u64,
             curve: std::iter::once(0.0).chain(ages).map(point).collect(),
             figures: ROWS.iter().map(|row| Some(figure(row))).collect(),
             reads,
@@ -173,13 +249,16 @@ impl Source {
         }
     }
 
-    /// What a run measured whose times were stretched by `scale`, beside the prediction if there is one.
-    #[must_use]
+    /// What a run measured whose times were stretched by `scale`, beside the prediction if there is one. Latencies are
+    /// those of the run's log of histograms.
+    ///
+    /// # Errors
+    /// The log is none.
     pub fn measured(
-        figures: &Figures,
+        (figures, hlog): (&Figures, &str),
         (folder, scale): (&str, f64),
         prediction: Option<&Prediction>,
-    ) -> Self {
+    ) -> Result<Self, HlogError> {
         let freshness = &figures.freshness;
         let curve: Vec<AgeBin> = freshness
             .curve
@@ -191,25 +270,48 @@ impl Source {
                 ..*bin
             })
             .collect();
-        let [reads, writes] = [Kind::Get, Kind::Put].map(|kind| latencies(figures, kind, scale));
+        let histograms = hlog::read(hlog)?;
+        let latency = |name: &str, p: f64| {
+            let histogram = histograms.get(name)?;
+            let is_told = p <= 1.0 - 1.0 / histogram.len() as f64;
+            // A histogram knows three digits: what it tells is the middle of what it may have been.
+            let value = || histogram.median_equivalent(histogram.value_at_quantile(p));
+            is_told.then(|| value() as f64 / MS / scale)
+        };
+        let (reads, writes) = (
+            |p| latency("latency_get_ok", p),
+            |p| latency("latency_put_ok", p),
+        );
+        let told = |quantile: &dyn Fn(f64) -> Option<f64>| {
+            let points = PERCENTILES.iter().map(|p| Some((*p, quantile(*p)?)));
+            points.map_while(|point| point).collect()
+        };
         let figure = |row: &Row| match row.of {
             Of::FreshByReads => freshness.at_zero.share,
             Of::FreshByArrivals => freshness.arrivals.known()?.at_zero.share,
-            Of::VisibleByReads(p) => visible(figures, p, scale)?.0,
-            Of::VisibleByArrivals(p) => visible(figures, p, scale)?.1,
-            Of::Latency(Kind::Get, p) => at(&reads, p),
-            Of::Latency(Kind::Put | Kind::Delete, p) => at(&writes, p),
+            Of::VisibleByReads(p) => visible_ms(figures, p, scale)?.0,
+            Of::VisibleByArrivals(p) => visible_ms(figures, p, scale)?.1,
+            Of::Latency(Kind::Get, p) => reads(p),
+            Of::Latency(Kind::Put | Kind::Delete, p) => writes(p),
         };
+        let found = prediction.and_then(|prediction| visibility(figures, scale, prediction));
+        let (visible, by_chance) = found.unzip();
         let thick = curve.iter().filter(|bin| !bin.fresh.is_thin());
-        Self {
+        Ok(Self {
             name: figures.run.backend.clone(),
             about: format!("{} operations", figures.run.operations),
             folder: Some(folder.to_owned()),
+            pairs: freshness
+                .arrivals
+                .known()
+                .map_or(0, |arrivals| arrivals.pairs),
             figures: ROWS.iter().map(figure).collect(),
             distance: prediction.map(|prediction| Distance {
                 curve: largest(&prediction.beside(&curve, READS_A_BIN)),
-                reads: error(&reads, |p| prediction.reads.quantile(p)),
-                writes: error(&writes, |p| prediction.writes.quantile(p)),
+                visible,
+                by_chance,
+                reads: error(reads, |p| prediction.reads.quantile(p)),
+                writes: error(writes, |p| prediction.writes.quantile(p)),
             }),
             curve: thick
                 .map(|bin| Point {
@@ -219,9 +321,9 @@ impl Source {
                     high: bin.fresh.high,
                 })
                 .collect(),
-            reads,
-            writes,
-        }
+            reads: told(&reads),
+            writes: told(&writes),
+        })
     }
 
     /// Whether it was predicted rather than measured.
@@ -231,39 +333,53 @@ impl Source {
     }
 }
 
-/// The percentiles of the operations of a kind that succeeded, up to the last that is not the maximum.
-fn latencies(figures: &Figures, kind: Kind, scale: f64) -> Vec<(f64, f64)> {
-    let mut rows = figures.latency.iter();
-    let row = rows
-        .find(|row| row.kind == kind && row.outcome == Outcome::Ok && !row.percentiles.is_empty());
-    let Some(row) = row else {
-        return Vec::new();
-    };
-    let resolved = 1.0 - 1.0 / row.ms.count.max(2) as f64;
-    let shares = row
-        .percentiles
-        .iter()
-        .filter(|(share, _)| *share <= resolved);
-    shares.map(|(share, ms)| (*share, ms / scale)).collect()
-}
-
 /// t-visibility by reads and by arrivals.
-fn visible(figures: &Figures, p: f64, scale: f64) -> Option<(Option<f64>, Option<f64>)> {
+fn visible_ms(figures: &Figures, p: f64, scale: f64) -> Option<(Option<f64>, Option<f64>)> {
     let mut points = figures.freshness.t_visibility.iter();
     let point = points.find(|point| (point.p - p).abs() < 1e-9)?;
     let ms = [&point.from_reads_ms, &point.from_arrivals_ms].map(|ms| Some(ms.known()? / scale));
     Some((ms[0], ms[1]))
 }
 
-/// A quantile of a measured distribution, on the straight line between the percentiles to either side.
-fn at(percentiles: &[(f64, f64)], p: f64) -> Option<f64> {
-    let place = percentiles.partition_point(|(share, _)| *share < p);
-    let (above, ms) = percentiles.get(place)?;
-    let below = place.checked_sub(1).map(|before| percentiles[before]);
-    Some(match below {
-        Some((below, shorter)) => shorter + (ms - shorter) * (p - below) / (above - below),
-        None => *ms,
-    })
+/// See [`Distance::visible`] and [`Distance::by_chance`].
+fn visibility(figures: &Figures, scale: f64, prediction: &Prediction) -> Option<(f64, f64)> {
+    let arrivals = figures.freshness.arrivals.known()?;
+    let at_zero = arrivals.at_zero.share?;
+    let first = prediction.fresh_at(0.0);
+    let pairs = 1.0 / arrivals.pairs as f64 + 1.0 / prediction.visible.count() as f64;
+    let (mut squares, mut variances) = (0.0, 0.0);
+    for step in 0..QUANTILES {
+        let way = f64::from(step) / f64::from(QUANTILES - 1);
+        let age_ms = prediction
+            .visible
+            .quantile(first + (LAST - first).max(0.0) * way);
+        let predicted = prediction.fresh_at(age_ms);
+        let measured = if age_ms > 0.0 {
+            share_up_to(&arrivals.quantiles_ms, age_ms * scale)
+        } else {
+            at_zero
+        };
+        squares += (measured - predicted) * (measured - predicted);
+        variances += predicted * (1.0 - predicted) * pairs;
+    }
+    let root = |sum: f64| (sum / f64::from(QUANTILES)).sqrt();
+    Some((root(squares), root(variances)))
+}
+
+/// The share of what is at most this, from quantiles in equal steps.
+fn share_up_to(quantiles: &[f64], value: f64) -> f64 {
+    let place = quantiles.partition_point(|quantile| *quantile <= value);
+    let steps = (quantiles.len().max(2) - 1) as f64;
+    match (
+        place.checked_sub(1).map(|below| quantiles[below]),
+        quantiles.get(place),
+    ) {
+        (Some(below), Some(above)) => {
+            (place as f64 - 1.0 + (value - below) / (above - below)) / steps
+        }
+        (None, _) => 0.0,
+        (_, None) => 1.0,
+    }
 }
 
 fn largest(bins: &[Compared]) -> Option<f64> {
@@ -271,10 +387,10 @@ fn largest(bins: &[Compared]) -> Option<f64> {
 }
 
 /// See [`Distance::reads`].
-fn error(measured: &[(f64, f64)], predicted: impl Fn(f64) -> f64) -> Option<f64> {
+fn error(measured: impl Fn(f64) -> Option<f64>, predicted: impl Fn(f64) -> f64) -> Option<f64> {
     let shares = (1..100).map(|percent| f64::from(percent) / 100.0);
     let squares = shares.chain([0.999]).map(|p| {
-        let off = at(measured, p)? - predicted(p);
+        let off = measured(p)? - predicted(p);
         Some(off * off)
     });
     let squares: Vec<f64> = squares.collect::<Option<_>>()?;
@@ -288,6 +404,9 @@ pub const PREDICT: &str = "predict";
 /// As many reads a bin of a compared curve has, if there are as many.
 pub const READS_A_BIN: u64 = 5_000;
 const CURVE_POINTS: u32 = 200;
+/// As many predicted quantiles of t* are compared, up to this.
+const QUANTILES: u32 = 20;
+const LAST: f64 = 0.999;
 /// Of which a predicted distribution of latencies is drawn.
 const PERCENTILES: [f64; 18] = [
     0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999,
@@ -300,6 +419,8 @@ pub(crate) mod made {
     use crate::predict::fit::exponential;
     use crate::predict::{Model, predict};
     use crate::report::sample;
+    use crate::spread::Distribution;
+    use std::time::Duration;
 
     /// A prediction, and the sample run beside it, as if its times had been stretched by 2.
     pub(crate) fn overlay() -> Overlay {
@@ -307,13 +428,19 @@ pub(crate) mod made {
         let legs = exponential(10.0, 1.0).unwrap();
         let prediction = predict(&Model::new(legs), quorums, 10_000, 1);
         let figures = sample::figures();
-        let run = Source::measured(&figures, ("results/q/1", 2.0), Some(&prediction));
+        let second = Duration::from_secs(1);
+        let mut times = Distribution::default();
+        (1..=20_000).for_each(|step| times.add(step * 1_000));
+        let named =
+            ["latency_get_ok", "latency_put_ok"].map(|name| (name.to_owned(), times.clone()));
+        let log = hlog::write(second, second, &named);
+        let run = Source::measured((&figures, &log), ("results/q/1", 2.0), Some(&prediction));
         Overlay {
             plan: "quickstart".to_owned(),
             question: "How stale do reads get?".to_owned(),
             seed: 7,
             quorums,
-            sources: vec![Source::predicted(&prediction), run],
+            sources: vec![Source::predicted(&prediction), run.unwrap()],
             broken: vec![Broken {
                 supposed: "nothing fails".to_owned(),
                 by: "fault: n3 is <cut> off".to_owned(),
@@ -353,20 +480,27 @@ mod tests {
             measured.curve[0].age_ms,
             figures.freshness.curve[0].mean_ms / 2.0
         );
+        // Of latencies from 1 µs to 20 ms, evenly, half of the median of 10 ms.
+        let median = measured.figures[row(Of::Latency(Kind::Get, 0.5))].unwrap();
+        assert!((median - 5.0).abs() < 0.01, "{median}");
         assert!(predicted.figures.iter().all(Option::is_some));
         assert!(measured.distance.is_some() && predicted.distance.is_none());
+    }
+
+    /// If this fails, shares are read off quantiles in the wrong place: the quartiles are 0, 0, 2, 4 and 8.
+    #[test]
+    fn a_share_is_read_between_quantiles() {
+        let quantiles = [0.0, 0.0, 2.0, 4.0, 8.0];
+        let found = [-1.0, 0.0, 1.0, 2.0, 6.0, 9.0].map(|value| share_up_to(&quantiles, value));
+        assert_eq!(found, [0.0, 0.25, 0.375, 0.5, 0.875, 1.0]);
     }
 
     /// If this fails, N-RMSE is not the root of the mean square over the span: all of 100 quantiles are off by 2 of 100.
     #[test]
     fn an_error_of_latency_is_a_share_of_the_predicted_span() {
-        let measured: Vec<_> = (0..=1000)
-            .map(|share| share as f64 / 1000.0)
-            .map(|p| (p, p * 100.0 + 2.0))
-            .collect();
-        let found = error(&measured, |p| p * 100.0).unwrap();
+        let found = error(|p| Some(p * 100.0 + 2.0), |p| p * 100.0).unwrap();
         assert!((found - 2.0 / 98.9).abs() < 1e-6, "{found}");
-        assert_eq!(error(&measured, |_| 1.0), None);
-        assert_eq!(error(&[], |p| p), None);
+        assert_eq!(error(|_| Some(1.0), |_| 1.0), None);
+        assert_eq!(error(|p| (p < 0.9).then_some(p), |p| p), None);
     }
 }

@@ -19,6 +19,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("strict", include_str!("../../plans/strict.toml")),
     ("visibility", include_str!("../../plans/visibility.toml")),
     ("base-matrix", include_str!("../../plans/base-matrix.toml")),
+    ("pbs", include_str!("../../plans/pbs.toml")),
     ("detection", include_str!("../../plans/detection.toml")),
     ("durability", include_str!("../../plans/durability.toml")),
     ("kill", include_str!("../../plans/kill.toml")),

@@ -1,34 +1,35 @@
 //! The folder of a plan that was predicted and carried out: `results/<plan>-overlay/<UTC time>-<seed>/`. Its runs have
-//! folders of their own.
+//! folders of their own; those of a plan that varies something are below `cells/`.
 
 use super::{Folder, fresh, manifest, utc_now};
-use crate::plan::{Plan, to_toml};
-use std::path::Path;
-use tidemark_observer::overlay::Overlay;
+use std::path::{Path, PathBuf};
+use tidemark_observer::overlay::{Family, Overlay};
 use tidemark_observer::plot::render_overlay;
-use tidemark_observer::report::{Manifest, overlay_page};
+use tidemark_observer::report::{Manifest, family_page, overlay_page};
 
 /// The folder.
 pub struct OverlayFolder(Folder);
 
 impl OverlayFolder {
-    /// Makes a new one below `out`, and writes its manifest.
+    /// Makes a new one below `out`, of a plan with a seed as it was resolved, and writes its manifest.
     pub fn create(
         out: &Path,
         name: &str,
-        plan: &Plan,
+        (seed, plan_toml): (u64, String),
         replay: String,
     ) -> anyhow::Result<(Self, Manifest)> {
         let started_utc = utc_now();
-        let path = fresh(
-            &out.join(format!("{name}-overlay")),
-            &started_utc,
-            plan.seed,
-        )?;
-        let manifest = manifest(&path, started_utc, to_toml(plan)?, replay);
+        let path = fresh(&out.join(format!("{name}-overlay")), &started_utc, seed)?;
+        let manifest = manifest(&path, started_utc, plan_toml, replay);
         let folder = Folder(path);
         folder.write_json("manifest.json", &manifest)?;
         Ok((Self(folder), manifest))
+    }
+
+    /// Where the results of single cells go.
+    #[must_use]
+    pub fn cells(&self) -> PathBuf {
+        self.0.path().join("cells")
     }
 
     /// Writes all that is made from what the sources say.
@@ -37,5 +38,12 @@ impl OverlayFolder {
         folder.write_json("overlay.json", overlay)?;
         folder.write_plots(&render_overlay(overlay))?;
         folder.write("report.html", overlay_page(overlay, manifest))
+    }
+
+    /// Writes what the sources say of every cell.
+    pub fn write_family(&self, family: &Family, manifest: &Manifest) -> anyhow::Result<()> {
+        let Self(folder) = self;
+        folder.write_csv("overlay.csv", family.rows())?;
+        folder.write("report.html", family_page(family, manifest))
     }
 }

@@ -90,10 +90,7 @@ impl SweepFolder {
     pub fn end_run(&self, folder: &Folder, run: &RunRecord) -> anyhow::Result<Sample> {
         folder.compute(run)?;
         if run.history == History::Removed {
-            for name in FILES {
-                let path = folder.0.join(name);
-                fs::remove_file(&path).with_context(|| path.display().to_string())?;
-            }
+            folder.remove_history(run)?;
         }
         sample(folder)
     }
@@ -145,5 +142,5 @@ impl SweepFolder {
 fn sample(folder: &Folder) -> anyhow::Result<Sample> {
     let figures = folder.figures()?;
     let path = || folder.0.join(hlog::FILE).display().to_string();
-    Sample::new(&figures, &folder.read(hlog::FILE)?).with_context(path)
+    Sample::new(&figures, &folder.histograms()?).with_context(path)
 }

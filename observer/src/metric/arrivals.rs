@@ -122,6 +122,11 @@ impl Metric for Arrivals {
             unmatched: self.unmatched,
             at_zero: shares(&[at_zero], run.seed, "t* = 0").whole,
             t_star_ms,
+            quantiles_ms: (0..=PARTS)
+                .map(|part| quantile(&all, f64::from(part) / f64::from(PARTS)))
+                .take_while(|t| *t < NEVER)
+                .map(|t| t as f64 / MS)
+                .collect(),
             curve: (EDGES.iter().take(reach + 1))
                 .map(|edge| (*edge as f64 / MS, share(*edge)))
                 .collect(),
@@ -221,3 +226,4 @@ impl Pair {
 /// A read that starts later after a write is not paired with it: its arrivals may be forgotten.
 const OLDEST: Duration = Duration::from_secs(30);
 const NEVER: u64 = u64::MAX;
+const PARTS: u32 = 1000;

@@ -1,6 +1,7 @@
 //! The report of a run or a sweep: one HTML page that needs nothing but itself.
 
 mod causes;
+mod family;
 mod members;
 mod oracles;
 mod overlay;
@@ -13,6 +14,7 @@ mod table;
 pub mod verdict;
 pub mod words;
 
+pub use family::{family_page, family_text};
 pub use overlay::{overlay_page, overlay_text};
 pub use sweep::sweep_page;
 

@@ -28,7 +28,8 @@ pub fn overlay_page(overlay: &Overlay, manifest: &Manifest) -> String {
             (table(heads(overlay), rows(overlay)))
             p.note {
                 "In brackets: how far what was measured is from what was predicted. The curve's distance is the largest of \
-                 P(fresh | age) in bins of " (count(READS_A_BIN)) " reads or more, if there are as many; that of latency is \
+                 P(fresh | age) in bins of " (count(READS_A_BIN)) " reads or more, if there are as many; that of \
+                 t-visibility is the root of the mean square over 20 predicted quantiles from P(fresh | 0) to 99.9 %; that of latency is \
                  the root of the mean square over the percentiles 1, 2 … 99 and 99.9, as a share of the predicted span. By \
                  reads: what they returned. By arrivals: when each write reached the replicas that its read asked. Of runs \
                  whose times were stretched, all times are shortened again."
@@ -147,10 +148,20 @@ fn rows(overlay: &Overlay) -> Vec<Vec<String>> {
         std::iter::once(row.about.to_owned()).chain(cells).collect()
     });
     let mut rows: Vec<Vec<String>> = figures.collect();
-    let distances: [Way; 3] = [
+    let distances: [Way; 5] = [
         (
             "distance of the curve",
             |source| source.distance?.curve,
+            points,
+        ),
+        (
+            "error of t-visibility",
+            |source| source.distance?.visible,
+            points,
+        ),
+        (
+            "… by chance alone",
+            |source| source.distance?.by_chance,
             points,
         ),
         (
@@ -206,7 +217,7 @@ fn beside(row: &Row, value: f64, predicted: Option<f64>) -> String {
 }
 
 /// A difference of shares.
-fn points(difference: f64) -> String {
+pub(super) fn points(difference: f64) -> String {
     format!(
         "{}{}points",
         number(difference * 100.0),

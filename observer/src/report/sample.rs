@@ -368,6 +368,9 @@ fn freshness() -> Freshness {
             unmatched: 203,
             at_zero: rate(13_550, 19_302),
             t_star_ms: spread(19_302, 2.9, [0.0, 10.2, 24.1, 38.7, 61.3]),
+            quantiles_ms: (0..=1000)
+                .map(|part| f64::from((part - 800).max(0)) / 4.0)
+                .collect(),
             curve: edges
                 .iter()
                 .skip(1)
