@@ -7,6 +7,8 @@ use crate::{backend, workload};
 use std::fmt::Write as _;
 use tidemark_netfuzz::rule;
 use tidemark_node::{deletion, membership, partitioner, repair, replication, storage, versioning};
+use tidemark_observer::checker::model;
+use tidemark_observer::recording::format::FORMATS;
 use tidemark_proto::registry::Entry;
 
 /// One row of a seam: its entry's name, what it is for, what it promises.
@@ -37,6 +39,17 @@ pub fn seams() -> Vec<(&'static str, Vec<Row>)> {
     ]
 }
 
+/// What `tidemark check` reads, and what it checks that against.
+#[must_use]
+pub fn recordings() -> Vec<(&'static str, Vec<Row>)> {
+    let formats = FORMATS.iter().map(|format| (format.name, format.about));
+    let models = model::ENTRIES.iter().map(|model| (model.name, model.about));
+    vec![
+        ("format of a history", keys(formats)),
+        ("model of a history", keys(models)),
+    ]
+}
+
 /// The list as the terminal shows it.
 #[must_use]
 pub fn text() -> String {
@@ -44,7 +57,7 @@ pub fn text() -> String {
     for (name, question) in builtin() {
         writeln!(text, "  {name:<18}{question}").expect("memory takes every write");
     }
-    for (seam, rows) in seams() {
+    for (seam, rows) in seams().into_iter().chain(recordings()) {
         writeln!(text, "\n{seam}").expect("memory takes every write");
         for (name, about, promises) in rows {
             writeln!(text, "  {name:<18}{about}").expect("memory takes every write");

@@ -1,6 +1,7 @@
 //! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
 
 mod overlay;
+mod recordings;
 mod sweep;
 
 pub use overlay::OverlayFolder;
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -25,8 +26,6 @@ use tidemark_observer::hlog;
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
 use tidemark_observer::plot::{self, Plot};
-use tidemark_observer::recording::format::RecordingError;
-use tidemark_observer::recording::{self, Recording};
 use tidemark_observer::report::{Manifest, page};
 use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
@@ -172,7 +171,7 @@ impl Folder {
             histograms,
         } = observe_files(&facts, self.history(record)?)?;
         if record.history == History::Kept {
-            self.write_recording(record)?;
+            self.write_recordings(record)?;
         }
         self.write_json("metrics.json", &figures)?;
         self.write_csv("summary.csv", tidemark_observer::rows::rows(&figures))?;
@@ -180,34 +179,6 @@ impl Folder {
             self.write(&name, text)?;
         }
         Ok(figures)
-    }
-
-    /// The operations of the run, with those that were in flight at its end.
-    pub fn recording(&self, record: &RunRecord) -> anyhow::Result<Recording> {
-        let [returned, begun, ..] = self.history(record)?;
-        let mut run = recording::Run::default();
-        let at = |place: usize| {
-            move |error: RecordingError| {
-                let file = self.0.join(FILES[place]);
-                anyhow::anyhow!("{}:{error}", file.display())
-            }
-        };
-        run.returned(returned).map_err(at(0))?;
-        run.begun(begun).map_err(at(1))?;
-        Ok(run.recording())
-    }
-
-    /// Writes the operations as others read them.
-    fn write_recording(&self, record: &RunRecord) -> anyhow::Result<()> {
-        let recording = self.recording(record)?;
-        let create = |name| {
-            let path = self.0.join(name);
-            let file = File::create(&path).with_context(|| path.display().to_string())?;
-            anyhow::Ok(BufWriter::new(file))
-        };
-        recording::write_edn(&recording, create(RECORDINGS[0])?)?;
-        recording::write_jsonl(&recording, create(RECORDINGS[1])?)?;
-        Ok(())
     }
 
     /// Removes the run's history, and says so in its manifest.
@@ -221,12 +192,7 @@ impl Folder {
             let path = self.0.join(name);
             fs::remove_file(&path).with_context(|| path.display().to_string())?;
         }
-        for name in RECORDINGS {
-            let path = self.0.join(name);
-            if path.exists() {
-                fs::remove_file(&path).with_context(|| path.display().to_string())?;
-            }
-        }
+        self.remove_recordings()?;
         Ok(())
     }
 
@@ -493,8 +459,6 @@ fn utc_now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
-/// A run's operations as others read them.
-const RECORDINGS: [&str; 2] = ["history.edn", "history.jsonl"];
 /// Where it is said which cluster is up.
 const CLUSTER: &str = "cluster.json";
 const FLUSH_EVERY: u32 = 10_000;

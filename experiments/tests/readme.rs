@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::Mutex;
-use tidemark::list::seams;
+use tidemark::list::{recordings, seams};
 
 /// If this fails, the README promises strategies that are not there, or hides some: `UPDATE=1 cargo test` rewrites it.
 #[test]
@@ -55,6 +55,24 @@ fn the_readme_quotes_predictions() {
         format!("\n```text\n$ tidemark {arguments}\n{said}```\n")
     });
     quote("predict", &(quoted.concat() + "\n"));
+}
+
+/// If this fails, the README quotes another verdict, or other formats and models: `UPDATE=1 cargo test` rewrites it.
+#[test]
+fn the_readme_quotes_a_verdict_and_what_can_be_checked() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check"));
+    let output = command.args(["check", "late-read.edn"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let mut text = format!("\n```text\n$ tidemark check late-read.edn\n{said}```\n");
+    for (what, rows) in recordings() {
+        write!(text, "\n| {what} | what it is |\n|---|---|\n").unwrap();
+        for (name, about, _) in rows {
+            writeln!(text, "| `{name}` | {} |", about.replace('\t', " ")).unwrap();
+        }
+    }
+    quote("check", &(text + "\n"));
 }
 
 /// Holds the README to have this text, and no other, between the marks of this name.
