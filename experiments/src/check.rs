@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tidemark_observer::checker::causal::{self, CausalReport};
 use tidemark_observer::checker::{Budget, Model, Report, Verdict, check};
+use tidemark_observer::figures::{SummaryRow, WHOLE};
+use tidemark_observer::observe::{RunFacts, observe};
 use tidemark_observer::recording::Recording;
 use tidemark_observer::recording::format::{self, FORMATS, Format, RecordingError};
+use tidemark_observer::rows::rows;
 
 /// What is to be checked, and against what.
 #[derive(Clone, Debug)]
@@ -30,6 +33,17 @@ pub struct Question {
     pub timeout: Duration,
     /// How many bytes a search may remember.
     pub memory: usize,
+    /// What else is to be computed.
+    pub figures: Figures,
+}
+
+/// What is computed besides the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// The scores of each key.
+    Scores,
+    /// And every metric that operations alone give.
+    Metrics,
 }
 
 /// What a check has come to.
@@ -41,6 +55,8 @@ pub struct Checked {
     report: Report,
     /// Of registers that are only read and written.
     causal: Option<CausalReport>,
+    /// Every metric, if they were asked for.
+    metrics: Vec<SummaryRow>,
 }
 
 /// Reads a history and checks it.
@@ -68,6 +84,13 @@ pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
     let report = report.with_context(|| path.display().to_string())?;
     let causal =
         (name == "register").then(|| causal::check(&recording, model.initial(), &mut budget));
+    let metrics = match question.figures {
+        Figures::Scores => Vec::new(),
+        Figures::Metrics => {
+            let metrics = metrics(&question.path, &recording, &model);
+            metrics.with_context(|| format!("{}: --metrics", path.display()))?
+        }
+    };
     Ok(Checked {
         path,
         format,
@@ -75,7 +98,25 @@ pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
         recording,
         report,
         causal,
+        metrics,
     })
+}
+
+/// Every metric of the whole history that rests on anything: of a run's folder what the run has, else what operations alone
+/// give.
+fn metrics(path: &Path, recording: &Recording, model: &Model) -> anyhow::Result<Vec<SummaryRow>> {
+    let figures = if path.is_dir() {
+        let (folder, record) = Folder::open(path)?;
+        folder.compute(&record)?
+    } else {
+        let events = recording
+            .events(model.initial())
+            .map_err(anyhow::Error::msg)?;
+        observe(&RunFacts::default(), events).figures
+    };
+    let mut rows = rows(&figures);
+    rows.retain(|row| row.phase == WHOLE && row.count > 0 && row.value.is_some());
+    Ok(rows)
 }
 
 impl Checked {

@@ -155,7 +155,7 @@ impl Folder {
     }
 
     /// Computes every figure from the history, and writes the tables that are made from them.
-    fn compute(&self, record: &RunRecord) -> anyhow::Result<Figures> {
+    pub(crate) fn compute(&self, record: &RunRecord) -> anyhow::Result<Figures> {
         let facts = RunFacts {
             plan: record.name.clone(),
             backend: record.backend.clone(),

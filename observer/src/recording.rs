@@ -3,6 +3,7 @@
 //! It knows of a store only what its clients saw. Keys and values are what the file calls them; a checker's model says which
 //! functions it knows and what they mean.
 
+mod events;
 pub mod format;
 mod run;
 mod written;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use std::fmt::Write as _;
 use tidemark_observer::checker::causal::{CausalReport, Consistency};
 use tidemark_observer::checker::{KeyReport, SmallestK, Unscored, Verdict};
+use tidemark_observer::figures::SummaryRow;
 use tidemark_observer::recording::{Recorded, Times};
 use tidemark_proto::event::Outcome;
 
@@ -23,6 +24,7 @@ impl Checked {
             "operations": self.recording.operations.len(),
             "keys": keys,
             "causal": self.causal.as_ref().map(|causal| self.causal_json(causal)),
+            "metrics": self.metrics_json(),
         })
     }
 
@@ -52,6 +54,22 @@ impl Checked {
             key["unscored"] = self.unscored(unscored).into();
         }
         key
+    }
+
+    /// Each with its interval and with how many observations it rests on.
+    fn metrics_json(&self) -> Json {
+        let metric = |row: &SummaryRow| {
+            let SummaryRow {
+                value,
+                low,
+                high,
+                count,
+                ..
+            } = row;
+            let figures = json!({ "value": value, "low": low, "high": high, "count": count });
+            (row.metric.clone(), figures)
+        };
+        Json::Object(self.metrics.iter().map(metric).collect())
     }
 
     fn causal_json(&self, causal: &CausalReport) -> Json {
@@ -148,6 +166,29 @@ impl Checked {
                 told - KEYS_TOLD
             )),
             _ => {}
+        }
+        if !self.metrics.is_empty() {
+            say(format!(
+                "\n{:<36} {:>12}  {:<28} {:>10}",
+                "metric", "value", "95 %", "of"
+            ));
+        }
+        for SummaryRow {
+            metric,
+            value,
+            low,
+            high,
+            count,
+            ..
+        } in &self.metrics
+        {
+            let interval = low.zip(*high);
+            let interval =
+                interval.map_or_else(String::new, |(low, high)| format!("[{low:.6}, {high:.6}]"));
+            let value = value.unwrap_or_default();
+            say(format!(
+                "{metric:<36} {value:>12.6}  {interval:<28} {count:>10}"
+            ));
         }
         text
     }

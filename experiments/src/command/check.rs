@@ -1,7 +1,7 @@
 //! `tidemark check`.
 
 use super::exit::{Class, Classed as _};
-use crate::check::{Question, carry_out};
+use crate::check::{Figures, Question, carry_out};
 use crate::run::print;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// How much a search may remember, in MiB; too little leaves verdicts unknown.
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     memory: usize,
+    /// Compute every metric too that the history gives: staleness, freshness, session guarantees, …
+    #[arg(long)]
+    metrics: bool,
     /// Print the verdicts and scores of all keys as JSON.
     #[arg(long)]
     json: bool,
@@ -52,6 +55,10 @@ fn answer(arguments: Arguments) -> anyhow::Result<ExitCode> {
         format: arguments.format,
         timeout,
         memory: arguments.memory << 20,
+        figures: match arguments.metrics {
+            true => Figures::Metrics,
+            false => Figures::Scores,
+        },
     })?;
     if arguments.json {
         print(&format!("{:#}\n", checked.json()))?;

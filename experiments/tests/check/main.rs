@@ -283,6 +283,38 @@ fn lines_of_json_have_a_verdict_a_key() {
 }
 
 #[test]
+fn every_metric_of_a_run_is_one_of_a_history_too() {
+    // Of two reads the second returns 1, 3 ms after 2 had taken its place and 1 ms after
+    // its process had read that.
+    let text = include_str!("late-read.edn");
+    let (code, json) = check("h.edn", text, &["--metrics"]);
+    let metrics = &json["metrics"];
+    let value = |name: &str| (&metrics[name]["value"], &metrics[name]["count"]);
+    assert_eq!(code, 1);
+    assert_eq!(value("stale"), (&0.5.into(), &2.into()));
+    assert_eq!(value("stale_single_value"), (&0.5.into(), &2.into()));
+    assert_eq!(value("t_staleness_max_ms"), (&3.0.into(), &1.into()));
+    assert_eq!(value("k_staleness_max"), (&1.0.into(), &1.into()));
+    assert_eq!(value("monotonic_reads_broken"), (&1.0.into(), &1.into()));
+    assert_eq!(
+        check("h.edn", text, &[]).1["metrics"],
+        serde_json::json!({})
+    );
+    refuse(
+        "h.edn",
+        STALE,
+        &["--metrics"],
+        "--metrics: the file has no times",
+    );
+    refuse(
+        "h.jsonl",
+        LINES.replace("\"value\":4", "\"value\":3"),
+        &["--metrics"],
+        "--metrics: line 2 writes 3, which was there before",
+    );
+}
+
+#[test]
 fn a_search_that_has_no_time_is_unknown_and_never_valid() {
     let (code, json) = check("c10.txt", KV, &["--timeout", "0", "--memory", "0"]);
     assert_eq!((code, &json["valid"]), (2, &"unknown".into()));
