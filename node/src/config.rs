@@ -3,8 +3,9 @@
 use crate::admission::AdmissionOptions;
 use crate::deletion;
 use crate::handover::HandoverOptions;
+use crate::negative;
 use crate::partitioner::{self, Partitioner, Roster};
-use crate::storage::{Storage, modelled};
+use crate::storage::{self, Storage, modelled};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -166,7 +167,7 @@ pub fn storage(
     folder: Option<&Path>,
 ) -> Result<Box<dyn Storage>, ConfigError> {
     let choice = &config.storage;
-    build("storage", crate::storage::ENTRIES, choice, |build| {
+    build("storage", storages(&choice.kind), choice, |build| {
         build(&choice.options, id, folder)
     })
 }
@@ -177,7 +178,7 @@ pub fn storage(
 /// As [`Replica::new`](crate::replica::Replica::new).
 pub fn simulated_storage(config: &Config, id: NodeId) -> Result<Box<dyn Storage>, ConfigError> {
     let choice = &config.storage;
-    let entry = find("storage", crate::storage::ENTRIES, &choice.kind)?;
+    let entry = find("storage", storages(&choice.kind), &choice.kind)?;
     if !entry.promises.contains(&Promise::SurvivesCrash) {
         return storage(config, id, None);
     }
@@ -187,6 +188,10 @@ pub fn simulated_storage(config: &Config, id: NodeId) -> Result<Box<dyn Storage>
         kind: choice.kind.clone(),
         error,
     })
+}
+
+fn storages(kind: &str) -> &'static [Entry<storage::Build>] {
+    negative::among(storage::ENTRIES, negative::STORAGE, kind)
 }
 
 pub(crate) fn build<B: Copy, T>(

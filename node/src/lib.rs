@@ -20,6 +20,7 @@ pub mod hints;
 mod holding;
 pub mod membership;
 pub mod merkle;
+mod negative;
 mod object;
 pub mod partitioner;
 pub mod phi;

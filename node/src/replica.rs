@@ -9,6 +9,7 @@ use crate::handover::Handover;
 use crate::hints::Hints;
 use crate::holding::{Left, hold};
 use crate::membership::{self, Membership, Seat};
+use crate::negative;
 use crate::partitioner::{Change, Roster};
 use crate::repair::{self, News, Repair};
 use crate::replication::{self, Replication};
@@ -125,7 +126,11 @@ impl Replica {
             )?,
             replication: build(
                 "replication",
-                replication::ENTRIES,
+                negative::among(
+                    replication::ENTRIES,
+                    negative::REPLICATION,
+                    &config.replication.kind,
+                ),
                 &config.replication,
                 |build| build(&config.replication.options),
             )?,

@@ -121,7 +121,7 @@ impl Inquiry {
                 || self.judge.precedes(*missed, **version) == Some(true)
         });
         if let Some(version) = cured
-            && let Some(cure) = Cure::by(stored.method, version == missed)
+            && let Some(cure) = Cure::by(stored, version == missed)
         {
             self.cures.insert(stored.node, (stored.at, *version, cure));
         }

@@ -10,6 +10,7 @@ mod ledger;
 pub use ledger::Ledger;
 
 use serde::{Deserialize, Serialize};
+use tidemark_proto::event::Stored;
 use tidemark_proto::message::Method;
 
 /// Why a replica did not have a write.
@@ -168,17 +169,18 @@ impl Cure {
         }
     }
 
-    /// What a message of this method is, that brought the missed write or one that supersedes it; none: it only tells
-    /// what is held.
+    /// What it is that a replica stored the missed write, or one that supersedes it; none: it only told what is held.
     #[must_use]
-    pub fn by(method: Method, is_itself: bool) -> Option<Self> {
-        match method {
+    pub fn by(stored: &Stored, is_itself: bool) -> Option<Self> {
+        match stored.method {
             Method::Store | Method::Put | Method::Delete | Method::Forward if is_itself => {
                 Some(Self::Write)
             }
             Method::Store | Method::Put | Method::Delete | Method::Forward => {
                 Some(Self::LaterWrite)
             }
+            // A repair that names no read is a sweep's.
+            Method::Repair if stored.operation.is_none() => Some(Self::Sweep),
             Method::Repair => Some(Self::ReadRepair),
             Method::Handoff => Some(Self::Hint),
             Method::Sweep => Some(Self::Sweep),

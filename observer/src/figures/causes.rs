@@ -45,4 +45,13 @@ impl Causes {
         let reads: u64 = rows.map(|row| row.reads).sum();
         (self.reads > 0).then(|| reads as f64 / self.reads as f64)
     }
+
+    /// The share of the stale reads that were healed so; none: there are none.
+    #[must_use]
+    pub fn cured(&self, cure: Cure) -> Option<f64> {
+        let rows = self.rows.iter().flat_map(|row| &row.cures);
+        let rows = rows.filter(|row| row.cure == cure);
+        let reads: u64 = rows.map(|row| row.reads).sum();
+        (self.reads > 0).then(|| reads as f64 / self.reads as f64)
+    }
 }

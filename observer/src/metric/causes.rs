@@ -96,7 +96,7 @@ impl Causes {
                     || judge.precedes(*write, *version) == Some(true)
             };
             for (write, reads) in lacking.extract_if(.., |write, _| cured(write)) {
-                let Some(cure) = Cure::by(stored.method, write == *version) else {
+                let Some(cure) = Cure::by(stored, write == *version) else {
                     continue;
                 };
                 for (blame, reads) in reads {

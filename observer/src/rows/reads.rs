@@ -1,7 +1,7 @@
 //! The rows about what reads found, sessions were promised, and replicas differed in.
 
 use super::Rows;
-use crate::cause::Cause;
+use crate::cause::{Cause, Cure};
 use crate::figures::{Cost, Figures, Lifecycle};
 
 impl Rows {
@@ -44,6 +44,10 @@ impl Rows {
         for cause in Cause::ALL {
             let name = cause.words().replace([' ', '-'], "_");
             self.value(&format!("cause_{name}"), causes.share(cause), causes.reads);
+        }
+        for cure in Cure::ALL {
+            let name = cure.words().replace([' ', '-'], "_");
+            self.value(&format!("cure_{name}"), causes.cured(cure), causes.reads);
         }
     }
 

@@ -5,7 +5,8 @@
 //! (coordinator), `at n2` (who was asked; else n1), `clock n1:3`, `bytes 24` (of the context), `as preload`, and at the end of a read `: ` and what is expected of it.
 //! Anything else begins with its name: `started 0`, `placed x n1 n2`, `stored 5 n1 x c1.1 Store 7 c1.1` (digest, versions),
 //! `sent 1 c1.1 n1 n2 Store 1`, `received 2 c1.1 n1 n2 Store`, `fate 1 n1 n2 Store 1 cut` (lost, by that fault's rule; `-`: delivered),
-//! `did 7 n1 hint-kept n3 2` (a chore, about whom, its count), `fault cut partition 10..20`, `fault down crash 10..20 n2` (whom it
+//! `fate 1 n1 n2 Store 1 slow 30` (delivered after 30 ms, of which that rule is guilty), `did 7 n1 hint-kept n3 2` (a chore, about
+//! whom, its count; behind it the operation that it is about, if any), `fault cut partition 10..20`, `fault down crash 10..20 n2` (whom it
 //! concerns), `crashed 12 n2`. `#` begins a comment.
 
 use bytes::Bytes;
@@ -76,30 +77,32 @@ impl Script {
                 to: read(to),
                 method: read(method),
             },
-            ["fate", at, from, to, method, k, rule] => Event::Fate(Box::new(Passage {
-                at: ms(at),
-                from: read(from),
-                to: read(to),
-                method: method.to_owned().into(),
-                direction: Direction::Request,
-                k: read(k),
-                size: 100,
-                verdict: if rule == "-" {
-                    Verdict::Delivered
-                } else {
-                    Verdict::Lost
-                },
-                intended: Duration::ZERO,
-                achieved: (rule == "-").then_some(Duration::ZERO),
-                rules: rule.replace('-', "").into(),
-                faulty: rule != "-",
-            })),
-            ["did", at, node, chore, peer, count] => Event::Upkeep(Box::new(Upkeep {
+            ["fate", at, from, to, method, k, rule, ref after @ ..] => {
+                Event::Fate(Box::new(Passage {
+                    at: ms(at),
+                    from: read(from),
+                    to: read(to),
+                    method: method.to_owned().into(),
+                    direction: Direction::Request,
+                    k: read(k),
+                    size: 100,
+                    verdict: if rule == "-" || !after.is_empty() {
+                        Verdict::Delivered
+                    } else {
+                        Verdict::Lost
+                    },
+                    intended: after.first().map_or(Duration::ZERO, |after| ms(after)),
+                    achieved: None,
+                    rules: rule.replace('-', "").into(),
+                    faulty: rule != "-",
+                }))
+            }
+            ["did", at, node, chore, peer, count, ref of @ ..] => Event::Upkeep(Box::new(Upkeep {
                 at: ms(at),
                 node: read(node),
                 chore: serde_json::from_value(chore.into()).expect("a chore"),
                 peer: Some(read(peer)),
-                operation: OperationId::NONE,
+                operation: of.first().map_or(OperationId::NONE, |of| read(of)),
                 key: Bytes::new(),
                 count: read(count),
                 bytes: 0,
