@@ -284,11 +284,7 @@ fn lines_of_json_have_a_verdict_a_key() {
 
 #[test]
 fn a_search_that_has_no_time_is_unknown_and_never_valid() {
-    let (code, json) = check(
-        "c10.txt",
-        &KV.repeat(1),
-        &["--timeout", "0", "--memory", "0"],
-    );
+    let (code, json) = check("c10.txt", KV, &["--timeout", "0", "--memory", "0"]);
     assert_eq!((code, &json["valid"]), (2, &"unknown".into()));
     assert_eq!(json["keys"]["7"]["linearizable"], "unknown");
 }

@@ -1,4 +1,4 @@
-//! What Jepsen prints while it runs: `INFO  jepsen.util - 0	:invoke	:cas	[1 2]`, with tabs.
+//! What Jepsen prints while it runs: `INFO  jepsen.util - 0    :invoke    :cas    [1 2]`, with tabs for these gaps.
 //!
 //! An object begins as nil, and a read of nil returned that. `:fail :read :timed-out` is a read of which nobody knows what it
 //! returned; a `:fail` of anything else did not take effect; `:info` may have, and so may what is open at the end, at any time after
