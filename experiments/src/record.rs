@@ -1,9 +1,11 @@
 //! A run's folder: `results/<plan>/<UTC time>-<seed>/`. Nothing else writes below `results/`.
 
+mod ledger;
 mod overlay;
 mod recordings;
 mod sweep;
 
+pub use ledger::Ledger;
 pub use overlay::OverlayFolder;
 pub use sweep::{SweepFolder, SweepRecord};
 
@@ -27,7 +29,6 @@ use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
 use tidemark_observer::plot::{self, Plot};
 use tidemark_observer::report::{Manifest, page};
-use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::NodeId;
 
@@ -209,8 +210,7 @@ impl Folder {
                 ),
             })
         };
-        let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(files.try_into().expect("as many files as there are names"))
+        every(open)
     }
 
     fn write_plots(&self, drawn: &[Plot]) -> anyhow::Result<()> {
@@ -361,16 +361,15 @@ impl Recorder {
             let path = folder.0.join(name);
             File::create_new(&path).with_context(|| path.display().to_string())
         };
-        let files = FILES
-            .iter()
-            .map(create)
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let files = files.try_into().expect("as many files as there are names");
-        Ok(Self {
-            tables: Tables::new(files)?,
+        Ok(Self::over(Tables::new(every(create)?)?))
+    }
+
+    fn over(tables: Tables<File>) -> Self {
+        Self {
+            tables,
             unflushed: 0,
             failed: None,
-        })
+        }
     }
 
     /// Adds an event.
@@ -404,18 +403,10 @@ impl Recorder {
     }
 }
 
-impl Sink for Recorder {
-    fn take(&mut self, _source: &str, event: Event) {
-        self.write(&event);
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.flush_tables();
-        match &self.failed {
-            None => Ok(()),
-            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        }
-    }
+/// The files of a history, each opened in the same way.
+fn every(open: impl FnMut(&&str) -> anyhow::Result<File>) -> anyhow::Result<[File; FILES.len()]> {
+    let files = FILES.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(files.try_into().expect("as many files as there are names"))
 }
 
 /// What the report says of a run's or a sweep's origin.

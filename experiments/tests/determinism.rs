@@ -259,7 +259,8 @@ fn check_operations(events: &[Event], replay: &dyn Fn() -> String, seen: &mut Co
             | Event::Received { .. }
             | Event::Fate(_)
             | Event::Fault(_)
-            | Event::Milestone { .. } => {}
+            | Event::Milestone { .. }
+            | Event::Gap(_) => {}
         }
     }
     let lost: Vec<_> = begun.difference(&ended).collect();

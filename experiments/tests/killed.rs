@@ -20,7 +20,7 @@ use tidemark::plan::machine::{Blow, Strike, strikes};
 use tidemark::record::ClusterRecord;
 use tidemark_node::chance;
 use tidemark_observer::history::{Events, FILES};
-use tidemark_proto::event::{Event, Kind, MachineChange, Milestone};
+use tidemark_proto::event::{Event, Gap, Kind, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
 
 #[test]
@@ -61,13 +61,30 @@ fn whoever_is_killed_nothing_is_left_behind_but_what_was_seen() {
 }
 
 #[test]
-fn a_run_whose_observer_dies_at_once_says_so_and_not_what_is_missing_for_it() {
+fn a_run_whose_observer_dies_again_and_again_says_so_and_not_what_is_missing_for_it() {
     let mut run = Run::start().expect("the runner starts");
-    run.kill(Victim::Observer).expect("it was there");
-    let status = run.wait_for_end().expect("it ends");
+    let mut status = None;
+    run.wait_for("the end of the run", |run| {
+        for process in run.processes() {
+            if process.role == "observer" {
+                // Whoever is dead already need not be killed.
+                let _ = kill_process(process.pid, Signal::KILL);
+            }
+        }
+        status = run.runner.try_wait().ok().flatten();
+        status.is_some()
+    })
+    .expect("it ends");
     let complaint = run.complaint();
-    assert_eq!(status.code(), Some(5), "{complaint}");
-    assert!(complaint.contains("the observer"), "{complaint}");
+    assert_eq!(
+        status.and_then(|status| status.code()),
+        Some(5),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("the observer has died 11 times"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -193,6 +210,97 @@ fn killed_again_and_again() -> anyhow::Result<()> {
     ensure!(lost["lost"]["count"] == 0, "{lost}");
     ensure!(convergence["diverged_at_end"] == 0, "{convergence}");
     Ok(())
+}
+
+/// If this fails, what the observer had given receipts for is lost with it or written down twice, or a node's next life is
+/// taken for a repetition of the one before.
+#[test]
+fn whatever_becomes_of_the_observer_all_is_written_down_once() {
+    observed_in_many_lives().expect("nothing is lost, and nothing is there twice");
+}
+
+fn observed_in_many_lives() -> anyhow::Result<()> {
+    let crash = "fault=[{ at = '1500ms', crash = 'n2', restart_after = '300ms' }]";
+    let out = Arc::new(tempfile::tempdir()?);
+    let mut run = Run::start_in(
+        &out,
+        &["run", "quickstart"],
+        &["client.rate=1000", "events=all", crash],
+    )?;
+    let mut written = 0;
+    for _ in 0..KILLS {
+        run.wait_for("more operations", |run| {
+            run.operations() > written + BETWEEN_KILLS
+        })?;
+        run.kill(Victim::Observer)?;
+        written = run.operations();
+    }
+    let status = run.wait_for_end()?;
+    ensure!(status.success(), "{status}: {}", run.complaint());
+    let events = run.check_history(Some(Milestone::Ended))?;
+
+    let gaps = observer_gaps(&events);
+    ensure!(gaps.len() == KILLS, "it was down: {gaps:?}");
+    let all = events.iter().filter(|event| matches!(event, Event::Gap(_)));
+    ensure!(all.count() == KILLS, "more gaps than those of the observer");
+    let report = fs::read_to_string(run.folder()?.join("report.html"))?;
+    let stated = format!("The observer was down {KILLS} times");
+    ensure!(
+        report.contains(&stated),
+        "the report does not say: {stated}"
+    );
+
+    let n2 = NodeId::node(2);
+    let mut operations: BTreeMap<NodeId, Vec<u64>> = BTreeMap::new();
+    let mut messages: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    let mut lives = [0u64; 2];
+    let mut has_crashed = false;
+    for event in &events {
+        match event {
+            Event::Returned(operation) => {
+                let id = operation.id;
+                operations
+                    .entry(id.issuer())
+                    .or_default()
+                    .push(id.sequence());
+            }
+            Event::Machine { node, change, .. } if *node == n2 => {
+                has_crashed |= *change == MachineChange::Crashed;
+            }
+            Event::Sent { from, .. } if *from == n2 => lives[usize::from(has_crashed)] += 1,
+            Event::Sent {
+                from,
+                to,
+                method,
+                k,
+                ..
+            } => messages.entry((*from, *to, *method)).or_default().push(*k),
+            _ => {}
+        }
+    }
+    for (client, numbers) in &mut operations {
+        each_once(numbers).with_context(|| format!("operations of {client}"))?;
+    }
+    for (lane, numbers) in &mut messages {
+        each_once(numbers).with_context(|| format!("messages on {lane:?}"))?;
+    }
+    let returned: usize = operations.values().map(Vec::len).sum();
+    ensure!(returned as u64 > BETWEEN_KILLS * KILLS as u64, "{returned}");
+    ensure!(
+        lives.iter().all(|sent| *sent > 0),
+        "of n2's lives are there {lives:?}"
+    );
+    Ok(())
+}
+
+/// The numbers are 1, 2, 3, … without a hole and without a repetition, in any order.
+fn each_once(numbers: &mut [u64]) -> anyhow::Result<()> {
+    numbers.sort_unstable();
+    let wrong = (1..).zip(&*numbers).find(|(due, number)| due != *number);
+    match wrong {
+        None => Ok(()),
+        Some((due, number)) => bail!("in the place of {due} is {number}"),
+    }
 }
 
 fn ended_by(signal: Signal, out: &Arc<tempfile::TempDir>) -> anyhow::Result<()> {
@@ -387,9 +495,14 @@ impl Run {
     }
 
     fn has_operation(&self) -> bool {
+        self.operations() > 0
+    }
+
+    /// How many operations are written down so far.
+    fn operations(&self) -> u64 {
         let table = self.folder().map(|folder| folder.join(FILES[0]));
         let text = table.and_then(|path| Ok(fs::read_to_string(path)?));
-        text.is_ok_and(|text| text.lines().count() > 1)
+        text.map_or(0, |text| text.lines().skip(1).count() as u64)
     }
 
     fn complaint(&self) -> String {
@@ -398,9 +511,8 @@ impl Run {
 
     fn check(&self, victim: Victim, status: ExitStatus) -> anyhow::Result<()> {
         let (code, ended) = match victim {
-            Victim::Node => (Some(0), Some(Milestone::Ended)),
+            Victim::Node | Victim::Observer => (Some(0), Some(Milestone::Ended)),
             Victim::Netfuzz => (Some(5), Some(Milestone::Aborted)),
-            Victim::Observer => (Some(5), None),
             Victim::Runner => (None, None),
             Victim::RunnerByCtrlC => (Some(130), Some(Milestone::Interrupted)),
         };
@@ -421,6 +533,9 @@ impl Run {
             deaths == due,
             "{deaths} nodes are said to have died, not {due}"
         );
+        let gaps = observer_gaps(&history).len();
+        let due = usize::from(victim == Victim::Observer);
+        ensure!(gaps == due, "the observer was down {gaps} times, not {due}");
         if victim == Victim::Runner {
             let folder = self.folder()?;
             ensure!(!folder.join("report.html").exists(), "who wrote a report?");
@@ -485,6 +600,15 @@ impl Drop for Run {
     }
 }
 
+/// The times in which the observer was down.
+fn observer_gaps(events: &[Event]) -> Vec<&Gap> {
+    let gaps = events.iter().filter_map(|event| match event {
+        Event::Gap(gap) if gap.source == Gap::OBSERVER => Some(&**gap),
+        _ => None,
+    });
+    gaps.collect()
+}
+
 #[derive(Debug)]
 struct Process {
     pid: Pid,
@@ -513,6 +637,9 @@ const VICTIMS: [Victim; 5] = [
 /// The first of each kind at the run's start, the others under load.
 const TRIALS_OF_A_KIND: usize = 5;
 const AT_ONCE: usize = 4;
+/// How often the observer is killed in one run, and how many operations are written down between two times.
+const KILLS: usize = 4;
+const BETWEEN_KILLS: u64 = 200;
 const MARK: &str = "TIDEMARK_TEST_RUN";
 const STDERR: &str = "stderr";
 const START: Duration = Duration::from_millis(150);

@@ -3,6 +3,7 @@
 mod aftermath;
 mod anomalies;
 mod causes;
+mod gaps;
 mod members;
 mod sessions;
 mod summary_row;
@@ -13,6 +14,7 @@ pub use aftermath::{
 };
 pub use anomalies::{Anomaly, Witnesses};
 pub use causes::{CauseRow, Causes, CureRow};
+pub use gaps::GapFigures;
 pub use members::MemberChange;
 pub use sessions::{GuaranteeFigures, SessionShare};
 pub use summary_row::{Interval, SummaryRow};
@@ -109,6 +111,9 @@ pub struct Figures {
     /// What theory expected, beside what was measured.
     #[serde(default)]
     pub oracles: Vec<Checked>,
+    /// What was not written down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<GapFigures>,
     /// What no figure above counts, and why.
     pub excluded: Vec<Excluded>,
 }

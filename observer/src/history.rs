@@ -23,6 +23,7 @@
 //! | refused | refused | that refused | | | | | | | reason | | |
 //! | machine | | changed | | | | | | | change | | |
 //! | milestone | | | | | | | | | reached | | |
+//! | gap (until then) | | | | | events missing | | | | source | its begin | |
 //!
 //! **`fates.csv`**: what the network did with a message. `at_ns` · `from` and `to`, sender and receiver · `method` ·
 //! `direction` (request, response) · `k` · `size_bytes` · `verdict` (delivered, lost, duplicated, answered, reset) · `intended_ns` the

@@ -162,7 +162,8 @@ impl Judge {
             | Event::Fate(_)
             | Event::Fault(_)
             | Event::Machine { .. }
-            | Event::Milestone { .. } => None,
+            | Event::Milestone { .. }
+            | Event::Gap(_) => None,
         }
     }
 

@@ -24,6 +24,7 @@ use crate::metric::failed_seen::FailedSeen;
 use crate::metric::false_concurrency::FalseConcurrency;
 use crate::metric::false_not_found::false_not_found;
 use crate::metric::freshness::{self, PROBABILITIES};
+use crate::metric::gaps::Gaps;
 use crate::metric::idle_reads::IdleReads;
 use crate::metric::lag::Lag;
 use crate::metric::latency::Latency;
@@ -176,6 +177,7 @@ pub struct Observation {
     failed_seen: FailedSeen,
     false_concurrency: FalseConcurrency,
     lifecycle: Lifecycle,
+    gaps: Gaps,
     phi: Phi,
     causes: Causes,
     regular: Regular,
@@ -228,6 +230,7 @@ impl Observation {
             failed_seen: FailedSeen::default(),
             false_concurrency: FalseConcurrency::default(),
             lifecycle: Lifecycle::default(),
+            gaps: Gaps::default(),
             phi: Phi::default(),
             causes: Causes::default(),
             regular: Regular::default(),
@@ -300,6 +303,7 @@ impl Observation {
         self.failed_seen.observe(&seen);
         self.false_concurrency.observe(&seen);
         self.lifecycle.observe(&seen);
+        self.gaps.observe(&seen);
         self.phi.observe(&seen);
         self.causes.observe(&seen);
         self.regular.observe(&seen);
@@ -389,6 +393,7 @@ impl Observation {
             read_requests: self.read_requests.report(&run),
             replication_lag: self.lag.report(&run),
             detection: self.detection.report(&run),
+            gaps: self.gaps.report(&run),
             excluded: excluded(&[
                 (
                     "reads before any write of their key was complete",

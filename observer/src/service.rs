@@ -3,18 +3,18 @@
 //!
 //! Every event reaches the sink exactly once and in its source's order, across lost connections and restarted servers:
 //! a source numbers its events, keeps them until their receipt, and sends again what has none; the service trims what it
-//! has seen before. What a source had to drop, and what it never sent, is noted as a refusal in the history itself.
+//! has seen before, and the sink remembers beyond the service's death what it gave receipts for. What a source had to
+//! drop, and what it never sent, is noted as a gap in the history itself.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tidemark_proto::event::Event;
+use tidemark_proto::event::{Event, Gap};
 use tidemark_proto::id::{NodeId, OperationId};
-use tidemark_proto::time::nanoseconds;
+use tidemark_proto::seen::Unreadable;
 use tidemark_proto::wire::observer_client::ObserverClient;
 use tidemark_proto::wire::observer_server::{Observer, ObserverServer};
 use tidemark_proto::wire::{Batch, Receipt, SeenEvent};
@@ -31,20 +31,19 @@ pub trait Sink: Send + 'static {
     /// Takes the next event of a source.
     fn take(&mut self, source: &str, event: Event);
 
-    /// Puts on disk what it took: a source forgets its events when this has returned.
+    /// Puts on disk what it took, and that all events of `source` before number `next` are among it: the source forgets
+    /// them when this has returned.
     ///
     /// # Errors
     /// They are not on disk; the source will ask again.
-    fn flush(&mut self) -> io::Result<()>;
+    fn settle(&mut self, source: &str, next: u64) -> io::Result<()>;
 }
 
-/// The service that hands what is streamed to it to a sink. Its clones share the sink and what has been seen.
-pub fn server<S: Sink>(sink: S) -> ObserverServer<Desk<S>> {
+/// The service that hands what is streamed to it to a sink, which has settled these sources' events before these numbers.
+/// Its clones share the sink and what has been seen.
+pub fn server<S: Sink>(sink: S, settled: BTreeMap<String, u64>) -> ObserverServer<Desk<S>> {
     ObserverServer::new(Desk {
-        filing: Arc::new(Mutex::new(Filing {
-            sink,
-            next: BTreeMap::new(),
-        })),
+        filing: Arc::new(Mutex::new(Filing::new(sink, settled))),
     })
     .max_decoding_message_size(BATCH_BYTES)
 }
@@ -83,55 +82,66 @@ impl<S: Sink> Observer for Desk<S> {
 #[derive(Debug)]
 struct Filing<S> {
     sink: S,
-    /// The number of the next event of each source.
-    next: BTreeMap<String, u64>,
+    sources: BTreeMap<String, Progress>,
+}
+
+/// How far a source has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The number of its next event.
+    next: u64,
+    /// The time of its last event.
+    reached: Duration,
 }
 
 impl<S: Sink> Filing<S> {
+    fn new(sink: S, settled: BTreeMap<String, u64>) -> Self {
+        let sources = settled.into_iter().map(|(source, next)| {
+            let reached = Duration::ZERO;
+            (source, Progress { next, reached })
+        });
+        Self {
+            sink,
+            sources: sources.collect(),
+        }
+    }
+
     fn file(&mut self, batch: Batch) -> Result<Receipt, Status> {
         let source = batch.source;
-        if !self.next.contains_key(&source) && self.next.len() == SOURCES {
+        if !self.sources.contains_key(&source) && self.sources.len() >= SOURCES {
             return Err(Status::resource_exhausted(format!(
                 "{source:?} is one source too many: the observer takes {SOURCES}"
             )));
         }
-        let next = self.next.entry(source.clone()).or_default();
+        let Progress { next, reached } = self.sources.entry(source.clone()).or_default();
         let seen = next.saturating_sub(batch.first);
         let missing = batch.first.saturating_sub(*next);
         *next = (*next).max(batch.first.saturating_add(batch.events.len() as u64));
-        let receipt = Receipt { next: *next };
 
         let skip = usize::try_from(seen).unwrap_or(usize::MAX);
         let mut events = batch
             .events
             .into_iter()
             .skip(skip)
-            .map(|event| {
-                Event::try_from(event).unwrap_or_else(|error| {
-                    note(
-                        &source,
-                        Duration::ZERO,
-                        format!("an event of {source} is unreadable: {error}"),
-                    )
-                })
-            })
+            .map(|event| Event::try_from(event).unwrap_or_else(|error| unreadable(&source, &error)))
             .peekable();
         if missing > 0 {
-            let at = events.peek().map_or(Duration::ZERO, Event::at);
-            let gap = note(
-                &source,
-                at,
-                format!("{missing} events of {source} are missing"),
-            );
-            self.sink.take(&source, gap);
+            let gap = Gap {
+                source: source.clone(),
+                from: *reached,
+                until: events.peek().map_or(*reached, Event::at).max(*reached),
+                count: missing,
+            };
+            self.sink.take(&source, Event::Gap(Box::new(gap)));
         }
         for event in events {
+            *reached = (*reached).max(event.at());
             self.sink.take(&source, event);
         }
         self.sink
-            .flush()
-            .map_err(|error| Status::unavailable(format!("cannot flush the sink: {error}")))?;
-        Ok(receipt)
+            .settle(&source, *next)
+            .map_err(|error| Status::unavailable(format!("cannot settle events: {error}")))?;
+        Ok(Receipt { next: *next })
     }
 }
 
@@ -205,28 +215,40 @@ impl Reporter {
         let _ = timeout(within, ended).await;
         let queued = self.queue.max_capacity() - self.queue.capacity();
         self.courier.abort();
-        *self.left.borrow() + queued as u64 + self.overflow.count.load(Ordering::Relaxed)
+        *self.left.borrow() + queued as u64 + self.overflow.count()
     }
 }
 
-/// What found the queue full.
+/// What found the queue full, and has not been noted yet.
 #[derive(Debug, Default)]
-struct Overflow {
-    count: AtomicU64,
-    latest_ns: AtomicU64,
-}
+struct Overflow(Mutex<Option<Gap>>);
 
 impl Overflow {
     fn add(&self, at: Duration) {
-        self.latest_ns.fetch_max(nanoseconds(at), Ordering::Relaxed);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        let mut overflow = self.lock();
+        let gap = overflow.get_or_insert_with(|| Gap {
+            source: String::new(),
+            from: at,
+            until: at,
+            count: 0,
+        });
+        gap.from = gap.from.min(at);
+        gap.until = gap.until.max(at);
+        gap.count += 1;
+    }
+
+    fn count(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |gap| gap.count)
     }
 
     fn take(&self, source: &str) -> Option<Event> {
-        let count = self.count.swap(0, Ordering::Relaxed);
-        let at = Duration::from_nanos(self.latest_ns.load(Ordering::Relaxed));
-        let reason = || format!("{count} events of {source} dropped: the observer is behind");
-        (count > 0).then(|| note(source, at, reason()))
+        let mut gap = self.lock().take()?;
+        gap.source = source.to_owned();
+        Some(Event::Gap(Box::new(gap)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Gap>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -315,7 +337,7 @@ impl Courier {
         self.kept.is_empty()
             && self.waiting.is_closed()
             && self.waiting.is_empty()
-            && self.overflow.count.load(Ordering::Relaxed) == 0
+            && self.overflow.count() == 0
     }
 
     fn keep(&mut self, fresh: &mut Vec<Event>) {
@@ -337,13 +359,13 @@ impl Courier {
     }
 }
 
-/// A refusal that tells of a source's own events; a source that is no participant speaks as the last client.
-fn note(source: &str, at: Duration, reason: String) -> Event {
+/// A refusal in the place of an event; a source that is no participant speaks as the last client.
+fn unreadable(source: &str, error: &Unreadable) -> Event {
     Event::Refused {
-        at,
+        at: Duration::ZERO,
         node: source.parse().unwrap_or(NodeId::client(NodeId::MAX_NUMBER)),
         operation: OperationId::NONE,
-        reason: reason.into(),
+        reason: format!("an event of {source} is unreadable: {error}").into(),
     }
 }
 
@@ -372,7 +394,7 @@ mod tests {
     struct Shelf {
         taken: Taken,
         count: watch::Sender<usize>,
-        refuse_flushes: u32,
+        refusals: u32,
     }
 
     impl Sink for Shelf {
@@ -380,9 +402,9 @@ mod tests {
             self.taken.lock().unwrap().push((source.to_owned(), event));
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            if self.refuse_flushes > 0 {
-                self.refuse_flushes -= 1;
+        fn settle(&mut self, _source: &str, _next: u64) -> io::Result<()> {
+            if self.refusals > 0 {
+                self.refusals -= 1;
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.count.send_replace(self.taken.lock().unwrap().len());
@@ -408,16 +430,19 @@ mod tests {
         }
     }
 
+    fn gap(source: &str, span: std::ops::Range<u64>, count: u64) -> Event {
+        Event::Gap(Box::new(Gap {
+            source: source.to_owned(),
+            from: Duration::from_nanos(span.start),
+            until: Duration::from_nanos(span.end),
+            count,
+        }))
+    }
+
     fn filing() -> (Filing<Shelf>, Taken) {
         let shelf = Shelf::default();
         let taken = Arc::clone(&shelf.taken);
-        (
-            Filing {
-                sink: shelf,
-                next: BTreeMap::new(),
-            },
-            taken,
-        )
+        (Filing::new(shelf, BTreeMap::new()), taken)
     }
 
     #[test]
@@ -442,11 +467,7 @@ mod tests {
             .iter()
             .filter(|(source, _)| source == "n1")
             .map(|(_, event)| event);
-        let gap = note(
-            "n1",
-            Duration::from_nanos(10),
-            "2 events of n1 are missing".to_owned(),
-        );
+        let gap = gap("n1", 7..10, 2);
         let expected = (0..8)
             .map(numbered)
             .chain([gap, numbered(10)])
@@ -455,9 +476,24 @@ mod tests {
     }
 
     #[test]
-    fn no_receipt_without_a_flush_and_no_event_twice_after_one_that_failed() {
+    fn a_source_that_was_settled_before_goes_on_and_its_next_life_begins_anew() {
+        let taken = Taken::default();
+        let shelf = Shelf {
+            taken: Arc::clone(&taken),
+            ..Shelf::default()
+        };
+        let mut filing = Filing::new(shelf, BTreeMap::from([("n1~1".to_owned(), 3)]));
+        assert_eq!(filing.file(batch("n1~1", 0, 0..5)).unwrap().next, 5);
+        assert_eq!(filing.file(batch("n1~2", 0, 0..2)).unwrap().next, 2);
+        let expected = [("n1~1", 3), ("n1~1", 4), ("n1~2", 0), ("n1~2", 1)];
+        let expected = expected.map(|(source, number)| (source.to_owned(), numbered(number)));
+        assert_eq!(*taken.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn no_receipt_before_it_is_settled_and_no_event_twice_after_a_failure() {
         let (mut filing, taken) = filing();
-        filing.sink.refuse_flushes = 1;
+        filing.sink.refusals = 1;
         let refusal = filing
             .file(batch("n1", 0, 0..3))
             .expect_err("the sink is full");
@@ -511,7 +547,7 @@ mod tests {
     async fn every_event_arrives_once_and_in_order_although_the_server_is_killed() {
         let shelf = Shelf::default();
         let (taken, mut count) = (Arc::clone(&shelf.taken), shelf.count.subscribe());
-        let service = server(shelf);
+        let service = server(shelf, BTreeMap::new());
         let (listener, address) = listen(LOOPBACK);
         let first_server = serve(service.clone(), listener);
         let reporters = ["n1", "netfuzz"].map(|source| Reporter::connect(address, source));
@@ -557,7 +593,7 @@ mod tests {
         }
         let shelf = Shelf::default();
         let taken = Arc::clone(&shelf.taken);
-        let service = server(shelf);
+        let service = server(shelf, BTreeMap::new());
         let running = serve(service, listener);
         assert_eq!(reporter.close(LONG).await, 0);
         running.shutdown_background();
@@ -568,8 +604,7 @@ mod tests {
             .iter()
             .map(|(_, event)| event.clone())
             .collect::<Vec<_>>();
-        let reason = "15 events of netfuzz dropped: the observer is behind".to_owned();
-        let dropped = note("netfuzz", Duration::from_nanos(24), reason);
+        let dropped = gap("netfuzz", 10..24, 15);
         assert_eq!(
             events,
             (0..10).map(numbered).chain([dropped]).collect::<Vec<_>>()

@@ -8,8 +8,8 @@ use proptest::sample::select;
 use std::time::Duration;
 use tidemark_observer::history::{Events, FILES, Tables};
 use tidemark_proto::event::{
-    Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation, Outcome,
-    Passage, Purpose, Stored, Verdict,
+    Direction, Event, FaultSpan, Gap, Invocation, Kind, MachineChange, Milestone, Operation,
+    Outcome, Passage, Purpose, Stored, Verdict,
 };
 use tidemark_proto::id::{Actor, NodeId, OperationId};
 use tidemark_proto::message::Method;
@@ -179,6 +179,16 @@ fn event() -> impl Strategy<Value = Event> {
         (time(), node(), select(MachineChange::ALL.to_vec()))
             .prop_map(|(at, node, change)| Event::Machine { at, node, change }),
         (time(), select(milestones)).prop_map(|(at, milestone)| Event::Milestone { at, milestone }),
+        ("[a-z0-9~]{0,9}", time(), time(), any::<u64>()).prop_map(
+            |(source, from, until, count)| {
+                Event::Gap(Box::new(Gap {
+                    source,
+                    from,
+                    until,
+                    count,
+                }))
+            }
+        ),
     ]
 }
 

@@ -62,6 +62,8 @@ pub enum Event {
     },
     /// The run reached a milestone.
     Milestone { at: Duration, milestone: Milestone },
+    /// Something was not written down.
+    Gap(Box<Gap>),
 }
 
 impl Event {
@@ -76,6 +78,7 @@ impl Event {
             Self::Upkeep(upkeep) => upkeep.at,
             Self::Fate(passage) => passage.at,
             Self::Fault(span) => span.from,
+            Self::Gap(gap) => gap.until,
             Self::Sent { at, .. }
             | Self::Received { at, .. }
             | Self::Refused { at, .. }
@@ -92,7 +95,8 @@ impl Event {
             | Self::Returned(_)
             | Self::Fault(_)
             | Self::Machine { .. }
-            | Self::Milestone { .. } => Detail::None,
+            | Self::Milestone { .. }
+            | Self::Gap(_) => Detail::None,
             Self::Refused { .. } => Detail::Faults,
             Self::Upkeep(upkeep) => upkeep.chore.detail(),
             Self::Placed { .. } | Self::Stored(_) => Detail::Arrivals,
@@ -358,6 +362,24 @@ impl FaultSpan {
     pub fn extent(&self) -> (Duration, Duration) {
         self.series.unwrap_or((self.from, self.until))
     }
+}
+
+/// What was not written down: a source's events that did not reach the observer, or a time in which it was down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Who reported in vain: `n3~1`, `netfuzz`, `runner`; [`Gap::OBSERVER`]: nobody could, the observer was down.
+    pub source: String,
+    /// When it began, at the earliest.
+    pub from: Duration,
+    /// When it ended, at the latest.
+    pub until: Duration,
+    /// How many events are missing; none, if the sources sent all of them again.
+    pub count: u64,
+}
+
+impl Gap {
+    /// The source of a gap in which the observer was down.
+    pub const OBSERVER: &str = "observer";
 }
 
 /// How a machine's state changed.

@@ -1,6 +1,6 @@
 //! Events as the `Seen…` messages of `observer.proto` carry them, and back.
 
-use crate::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
+use crate::event::{Event, FaultSpan, Gap, Invocation, Operation, Passage, Stored};
 use crate::id::{Actor, NodeId, OperationId};
 use crate::time::nanoseconds;
 use crate::upkeep::Upkeep;
@@ -82,6 +82,12 @@ impl From<&Event> for wire::SeenEvent {
                 at_ns: nanoseconds(*at),
                 milestone: word(milestone),
             }),
+            Event::Gap(gap) => Seen::Gap(wire::SeenGap {
+                source: gap.source.clone(),
+                from_ns: nanoseconds(gap.from),
+                until_ns: nanoseconds(gap.until),
+                count: gap.count,
+            }),
         };
         Self { event: Some(seen) }
     }
@@ -132,6 +138,12 @@ impl TryFrom<wire::SeenEvent> for Event {
                 at: Duration::from_nanos(seen.at_ns),
                 milestone: variant("milestone", &seen.milestone)?,
             },
+            Seen::Gap(seen) => Self::Gap(Box::new(Gap {
+                source: seen.source,
+                from: Duration::from_nanos(seen.from_ns),
+                until: Duration::from_nanos(seen.until_ns),
+                count: seen.count,
+            })),
         })
     }
 }
@@ -657,6 +669,14 @@ mod tests {
                 change
             }),
             (time(), milestone).prop_map(|(at, milestone)| Event::Milestone { at, milestone }),
+            (".{0,9}", time(), time(), any::<u64>()).prop_map(|(source, from, until, count)| {
+                Event::Gap(Box::new(Gap {
+                    source,
+                    from,
+                    until,
+                    count,
+                }))
+            }),
         ]
     }
 

@@ -83,11 +83,9 @@ pub fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    if std::env::args()
-        .nth(2)
-        .is_some_and(|argument| argument == "--supervised")
-    {
-        return end(process::supervised());
+    let mut words = std::env::args().skip(2);
+    if words.next().is_some_and(|word| word == "--supervised") {
+        return end(process::supervised(words.next().as_deref()));
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -79,9 +79,9 @@ pub(super) struct Observer {
     out: PathBuf,
 }
 
-/// A process as a run starts it: it is told what to do on its standard input.
-pub(super) fn supervised() -> anyhow::Result<ExitCode> {
-    child::run()?;
+/// A process as a run starts it: it is told where to listen, if it is not to choose, and what to do on its standard input.
+pub(super) fn supervised(listen: Option<&str>) -> anyhow::Result<ExitCode> {
+    child::run(loopback(listen.unwrap_or("127.0.0.1:0"))?)?;
     Ok(ExitCode::SUCCESS)
 }
 

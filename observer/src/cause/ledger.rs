@@ -125,7 +125,8 @@ impl Ledger {
             | Event::Received { .. }
             | Event::Refused { .. }
             | Event::Fate(_)
-            | Event::Milestone { .. } => {}
+            | Event::Milestone { .. }
+            | Event::Gap(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use super::{COLUMNS, FILES};
 use std::borrow::Cow;
 use std::io::Read;
 use std::time::Duration;
-use tidemark_proto::event::{Event, FaultSpan, Invocation, Operation, Passage, Stored};
+use tidemark_proto::event::{Event, FaultSpan, Gap, Invocation, Operation, Passage, Stored};
 use tidemark_proto::message::Method;
 use tidemark_proto::upkeep::Upkeep;
 
@@ -212,10 +212,16 @@ fn other(row: &mut Row<'_>) -> Result<Event, HistoryError> {
             at,
             milestone: row.word(const { Column::of(EVENTS, "word") })?,
         },
+        "gap" => Event::Gap(Box::new(Gap {
+            source: row.text(const { Column::of(EVENTS, "word") })?.to_owned(),
+            from: row.time(const { Column::of(EVENTS, "intended_ns") })?,
+            until: at,
+            count: row.value(const { Column::of(EVENTS, "k") })?,
+        })),
         other => {
             return Err(row.error(format_args!(
                 "there is no event {other:?}; choose one of: invoked, placed, stored, sent, \
-                 received, refused, machine, milestone"
+                 received, refused, machine, milestone, gap"
             )));
         }
     })

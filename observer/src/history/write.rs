@@ -19,14 +19,24 @@ impl<W: Write> Tables<W> {
     /// # Errors
     /// A file cannot be written.
     pub fn new(files: [W; FILES.len()]) -> io::Result<Self> {
-        let mut tables = files.map(|file| Table {
-            csv: csv::Writer::from_writer(file),
-            cell: Vec::new(),
-        });
-        for (table, columns) in tables.iter_mut().zip(COLUMNS) {
+        let mut resumed = Self::resume(files);
+        for (table, columns) in resumed.tables.iter_mut().zip(COLUMNS) {
             table.csv.write_record(columns)?;
         }
-        Ok(Self { tables })
+        Ok(resumed)
+    }
+
+    /// Tables over files that have rows already: what is added goes on after them.
+    #[must_use]
+    pub fn resume(files: [W; FILES.len()]) -> Self {
+        Self {
+            tables: files.map(Table::over),
+        }
+    }
+
+    /// What the tables are written to, in the order of [`FILES`](super::FILES).
+    pub fn writers(&self) -> impl Iterator<Item = &W> {
+        self.tables.iter().map(|table| table.csv.get_ref())
     }
 
     /// Adds one event; it is in the file after the next [`Tables::flush`] at the latest.
@@ -127,6 +137,14 @@ impl<W: Write> Tables<W> {
                 word: &Word(milestone),
                 ..BLANK
             }),
+            Event::Gap(gap) => events.flat(Flat {
+                at,
+                event: "gap",
+                k: &gap.count,
+                word: &gap.source,
+                intended: &Nanoseconds(gap.from),
+                ..BLANK
+            }),
         }
     }
 
@@ -147,6 +165,13 @@ struct Table<W: Write> {
 }
 
 impl<W: Write> Table<W> {
+    fn over(file: W) -> Self {
+        Self {
+            csv: csv::Writer::from_writer(file),
+            cell: Vec::new(),
+        }
+    }
+
     fn row(&mut self, cells: &[&dyn Display]) -> io::Result<()> {
         for cell in cells {
             self.cell.clear();

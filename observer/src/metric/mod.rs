@@ -14,6 +14,7 @@ pub(crate) mod failed_seen;
 pub(crate) mod false_concurrency;
 pub(crate) mod false_not_found;
 pub(crate) mod freshness;
+pub(crate) mod gaps;
 pub(crate) mod idle_reads;
 pub(crate) mod lag;
 pub(crate) mod latency;

@@ -7,12 +7,13 @@ use crate::figures::{
     Hints, LostWrites, Measured, PhaseFigures, Rate, Spread,
 };
 use std::cmp::Reverse;
-use tidemark_proto::event::Milestone;
+use tidemark_proto::event::{Gap, Milestone};
 
 /// What the run has shown, as sentences, the most important first.
 #[must_use]
 pub fn verdict(figures: &Figures) -> Vec<String> {
     let mut sentences: Vec<String> = ending(figures).into_iter().collect();
+    sentences.extend(gaps(figures));
     if figures.whole.operations == 0 {
         sentences.push("Nobody asked for anything.".to_owned());
         return sentences;
@@ -72,6 +73,30 @@ fn ending(figures: &Figures) -> Option<String> {
             Some(format!("The run broke off: {seen}"))
         }
     }
+}
+
+/// When the observer was down, and which events are missing.
+fn gaps(figures: &Figures) -> impl Iterator<Item = String> {
+    let missing: u64 = figures.gaps.iter().map(|gap| gap.missing).sum();
+    let all = match missing {
+        0 => "no event is missing".to_owned(),
+        missing => format!("events missing: {}", count(missing)),
+    };
+    figures.gaps.iter().map(move |gap| {
+        let span = format!("from {} to {}", seconds(gap.from_s), seconds(gap.until_s));
+        match (gap.source.as_str(), gap.times) {
+            (Gap::OBSERVER, 1) => format!("The observer was down {span}; {all}."),
+            (Gap::OBSERVER, times) => {
+                format!(
+                    "The observer was down {} times, {span}; {all}.",
+                    count(times)
+                )
+            }
+            (source, _) => {
+                format!("Missing {span}: {} events of {source}.", count(gap.missing))
+            }
+        }
+    })
 }
 
 fn comes_first(figures: &Figures, phase: &PhaseFigures) -> bool {
@@ -315,6 +340,7 @@ pub(super) fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::GapFigures;
     use crate::report::sample::{figures, rate as made};
 
     fn words(figures: &Figures) -> String {
@@ -352,6 +378,31 @@ mod tests {
             &["None of 20 000 reads was stale (at most 0.005 %)."],
         );
         assert!(!words(&figures).contains("During"));
+    }
+
+    #[test]
+    fn gaps_are_stated() {
+        let mut figures = figures();
+        let gap = |source: &str, times, missing| GapFigures {
+            source: source.to_owned(),
+            times,
+            from_s: 1.0,
+            until_s: 2.5,
+            missing,
+        };
+        figures.gaps = vec![gap(Gap::OBSERVER, 1, 0)];
+        check(
+            &figures,
+            &["The observer was down from 1 s to 2.5 s; no event is missing."],
+        );
+        figures.gaps = vec![gap("n3~1", 2, 15), gap(Gap::OBSERVER, 2, 0)];
+        check(
+            &figures,
+            &[
+                "Missing from 1 s to 2.5 s: 15 events of n3~1.",
+                "The observer was down 2 times, from 1 s to 2.5 s; events missing: 15.",
+            ],
+        );
     }
 
     #[test]

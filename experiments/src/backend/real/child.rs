@@ -1,7 +1,7 @@
 //! A process of a run as it sees itself: binds a port, says which, is told what to do, and does it until its standard
 //! input closes or its parent dies.
 
-use crate::record::{Folder, Recorder};
+use crate::record::{Folder, Ledger};
 use anyhow::Context as _;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
@@ -79,19 +79,19 @@ pub enum Said {
     Ready,
 }
 
-/// Runs as a process of a run, whatever it is told to be.
-pub fn run() -> anyhow::Result<()> {
+/// Runs as a process of a run that listens there, whatever it is told to be.
+pub fn run(listen: SocketAddr) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(work());
+    let result = runtime.block_on(work(listen));
     runtime.shutdown_background();
     result
 }
 
-async fn work() -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+async fn work(listen: SocketAddr) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
     say(Said::Listening(listener.local_addr()?))?;
     let mut orders = BufReader::new(tokio::io::stdin());
     let mut line = String::new();
@@ -161,15 +161,15 @@ pub async fn observer(
     ready: impl FnOnce() -> anyhow::Result<()>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let recorder = Recorder::create(folder)?;
+    let (ledger, settled) = Ledger::open(folder)?;
     ready()?;
     let incoming = TcpListenerStream::new(listener);
     tonic::transport::Server::builder()
         .http2_keepalive_interval(None)
-        .add_service(service::server(recorder))
+        .add_service(service::server(ledger, settled))
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await?;
-    Ok(())
+    Ledger::close(folder)
 }
 
 type Note = Arc<dyn Fn(Event) + Send + Sync>;

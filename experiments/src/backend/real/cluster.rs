@@ -2,6 +2,7 @@
 
 use super::child::{NodeStart, Reporting, Start};
 use super::doors::Doors;
+use super::observer::Observer;
 use super::process::{self, Process};
 use crate::backend::Run;
 use crate::plan::machine::Blow;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tidemark_node::conditions::Conditions;
+use tidemark_observer::service::Reporter;
 use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, MachineChange, Milestone};
 use tidemark_proto::id::NodeId;
@@ -42,8 +44,7 @@ pub(crate) struct Cluster {
     members: BTreeMap<NodeId, Member>,
     netfuzz: Process,
     control: NetfuzzClient<Channel>,
-    observer: Process,
-    observer_address: SocketAddr,
+    observer: Observer,
     doors: Doors,
     links: Links,
     note: Option<Note>,
@@ -71,18 +72,16 @@ impl Cluster {
         runtime: &Handle,
     ) -> anyhow::Result<Self> {
         let plan = &run.plan;
-        let mut observer = Process::start("observer", "the observer")?;
-        let mut netfuzz = Process::start("netfuzz", "netfuzz")?;
+        let observer = Observer::spawn()?;
+        let mut netfuzz = Process::start("netfuzz", "netfuzz", None)?;
         let mut processes = BTreeMap::new();
         for id in plan.members() {
-            processes.insert(id, Process::start("node", &id.to_string())?);
+            processes.insert(id, Process::start("node", &id.to_string(), None)?);
         }
-        let observer_address = observer.address()?;
-        let path = folder.path().canonicalize()?;
-        observer.order(&Start::Observer { folder: path })?;
+        let observer = Observer::start(observer, folder.path().canonicalize()?)?;
         let control = netfuzz.address()?;
         netfuzz.order(&Start::Netfuzz(Reporting {
-            observer: observer_address,
+            observer: observer.address(),
             source: "netfuzz".to_owned(),
             detail: plan.events,
         }))?;
@@ -100,7 +99,6 @@ impl Cluster {
             netfuzz,
             control: NetfuzzClient::new(channel),
             observer,
-            observer_address,
             doors: Doors::default(),
             links: Links::new(),
             note: None,
@@ -135,7 +133,7 @@ impl Cluster {
 
     /// Where the observer listens.
     pub(super) fn observer(&self) -> SocketAddr {
-        self.observer_address
+        self.observer.address()
     }
 
     /// From now on, says what happens to machines.
@@ -204,7 +202,8 @@ impl Cluster {
         Ok(status.context("the proxy does not answer")?.into_inner())
     }
 
-    /// Finds out who has died unasked. A node is noted, and told; without proxy or observer the run cannot go on.
+    /// Finds out who has died unasked. A node is noted, and told; the observer is started again; without the proxy the
+    /// run cannot go on.
     pub(crate) fn look_after(&mut self) -> anyhow::Result<Vec<(NodeId, ExitStatus)>> {
         let members = self.members.iter_mut();
         let dead: Vec<_> = members
@@ -217,13 +216,11 @@ impl Cluster {
             self.doors.close(*id);
             self.note_machine(*id, MachineChange::Died);
         }
-        for (process, name) in [
-            (&mut self.netfuzz, "netfuzz"),
-            (&mut self.observer, "the observer"),
-        ] {
-            if let Some(status) = process.ended() {
-                bail!("{name} has died: {status}");
-            }
+        if let Some(status) = self.netfuzz.ended() {
+            bail!("netfuzz has died: {status}");
+        }
+        if let Some(gap) = self.observer.keep_up(self.clock)? {
+            self.note(Event::Gap(Box::new(gap)));
         }
         Ok(dead)
     }
@@ -321,7 +318,7 @@ impl Cluster {
         let mut started = Vec::new();
         for id in nodes {
             if self.member(*id)?.process.is_none() {
-                started.push((*id, Process::start("node", &id.to_string())?));
+                started.push((*id, Process::start("node", &id.to_string(), None)?));
             }
         }
         for (id, mut process) in started {
@@ -371,7 +368,7 @@ impl Cluster {
 
     /// Ends nodes and proxy; what they have seen reaches the observer first.
     pub(super) fn stop_members(&mut self) {
-        self.note = None;
+        let note = self.note.take();
         for id in self.plan.members() {
             self.resume(id);
         }
@@ -383,18 +380,40 @@ impl Cluster {
         processes
             .iter_mut()
             .for_each(|process| process.ask_to_end());
-        for process in processes {
-            process.wait_for_end(ENDED_WITHIN);
+        // An observer that cannot be kept up shows in how it ends.
+        let mut keep_up = || {
+            if let (Ok(Some(gap)), Some(note)) = (self.observer.keep_up(self.clock), &note) {
+                note(Event::Gap(Box::new(gap)));
+            }
+        };
+        for process in processes.into_iter().chain([&mut self.netfuzz]) {
+            process.wait_for_end_and_meanwhile(ENDED_WITHIN, &mut keep_up);
         }
-        self.netfuzz.wait_for_end(ENDED_WITHIN);
+    }
+
+    /// Waits until all that the runner and its clients have seen has reached the observer; tells how many events have not.
+    pub(super) fn close(&mut self, reporter: Reporter) -> u64 {
+        let closing = self.runtime.spawn(reporter.close(REPORTED_WITHIN));
+        let mut gaps = Vec::new();
+        while !closing.is_finished() {
+            gaps.extend(self.observer.keep_up(self.clock).ok().flatten());
+            process::wait(SHORTEST_WAIT);
+        }
+        let lost = self.runtime.block_on(closing);
+        let lost = lost.expect("nobody aborts the closing, and it does not panic");
+        if gaps.is_empty() {
+            return lost;
+        }
+        let reporter = Reporter::connect(self.observer(), RUNNER_AT_ITS_END);
+        for gap in gaps {
+            reporter.report(Event::Gap(Box::new(gap)));
+        }
+        lost + self.runtime.block_on(reporter.close(REPORTED_WITHIN))
     }
 
     /// Ends the observer, whose files are then whole.
     pub(super) fn stop_observer(&mut self) -> anyhow::Result<()> {
-        if self.observer.wait_for_end(ENDED_WITHIN) {
-            return Ok(());
-        }
-        bail!("the observer did not end well: the history may lack its last events")
+        self.observer.stop(ENDED_WITHIN)
     }
 
     /// Opens the links to these members, or turns those that are open to where the members listen now.
@@ -470,7 +489,7 @@ impl Cluster {
             epoch_ns: self.clock.epoch_ns(),
             conditions,
             reporting: Some(Reporting {
-                observer: self.observer_address,
+                observer: self.observer.address(),
                 // A new process counts its events from 0 again.
                 source: format!("{id}~{life}"),
                 detail: self.plan.events,
@@ -494,3 +513,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const START_AHEAD: Duration = Duration::from_millis(200);
 const ORDER_TIME: Duration = Duration::from_millis(20);
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
+/// How long the last events may take to reach the observer.
+const REPORTED_WITHIN: Duration = Duration::from_secs(10);
+/// The name under which the runner reports what has happened since it closed its line.
+const RUNNER_AT_ITS_END: &str = "runner~end";

@@ -5,6 +5,7 @@ mod cluster;
 mod doors;
 mod load;
 mod members;
+mod observer;
 pub mod process;
 
 pub(crate) use cluster::Cluster;
@@ -82,7 +83,7 @@ pub(crate) fn with_cluster(
 ) -> anyhow::Result<Milestone> {
     let _entered = runtime.enter();
     let mut cluster = Cluster::start(run, folder, port, runtime)?;
-    let reporter = Reporter::connect(cluster.observer(), "runner");
+    let reporter = Reporter::connect(cluster.observer(), RUNNER);
     let detail = run.plan.events;
     cluster.note_with({
         let reporter = reporter.clone();
@@ -95,7 +96,7 @@ pub(crate) fn with_cluster(
     let ended = work(&mut cluster);
     cluster.reach(*ended.as_ref().unwrap_or(&Milestone::Aborted));
     cluster.stop_members();
-    let lost = runtime.block_on(reporter.close(REPORTED_WITHIN));
+    let lost = cluster.close(reporter);
     let observed = cluster.stop_observer();
     let ended = ended?;
     observed?;
@@ -176,7 +177,7 @@ fn steps(run: &Run) -> anyhow::Result<Vec<(Duration, Step)>> {
     Ok(steps)
 }
 
+/// The name under which the runner and its clients report.
+const RUNNER: &str = "runner";
 /// How often the runner looks whether its processes live and whether it shall end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long the last events may take to reach the observer.
-const REPORTED_WITHIN: Duration = Duration::from_secs(10);

@@ -29,9 +29,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts this program as `tidemark <role>`.
-    pub(super) fn start(role: &str, name: &str) -> anyhow::Result<Self> {
-        Self::start_program(Path::new("/proc/self/exe"), role, name)
+    /// Starts this program as `tidemark <role>`, to listen at an address if that is given.
+    pub(super) fn start(
+        role: &str,
+        name: &str,
+        listen: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        Self::spawn(Path::new("/proc/self/exe"), role, name, listen)
     }
 
     /// Starts a program as `tidemark <role>` in a process group of its own; it binds a port and says which.
@@ -42,9 +46,19 @@ impl Process {
     /// # Errors
     /// The program cannot be started.
     pub fn start_program(program: &Path, role: &str, name: &str) -> anyhow::Result<Self> {
+        Self::spawn(program, role, name, None)
+    }
+
+    fn spawn(
+        program: &Path,
+        role: &str,
+        name: &str,
+        listen: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
             .arg(role)
             .arg("--supervised")
+            .args(listen.map(|address| address.to_string()))
             .envs((role == "node").then_some(("TOKIO_WORKER_THREADS", "1")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -140,12 +154,22 @@ impl Process {
 
     /// Waits until it has ended; kills it if it takes longer. Tells whether it ended by itself and well.
     pub fn wait_for_end(&mut self, within: Duration) -> bool {
+        self.wait_for_end_and_meanwhile(within, || {})
+    }
+
+    /// The same, and does something else again and again until then.
+    pub(super) fn wait_for_end_and_meanwhile(
+        &mut self,
+        within: Duration,
+        mut meanwhile: impl FnMut(),
+    ) -> bool {
         self.ask_to_end();
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Some(status) = self.ended() {
                 return status.success();
             }
+            meanwhile();
             wait(Duration::from_millis(5));
         }
         self.kill();

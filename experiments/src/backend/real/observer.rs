@@ -1,0 +1,100 @@
+//! The observer process of a run, which is started again when it dies: on the same port and the same folder.
+
+use super::child::Start;
+use super::process::{self, Process};
+use anyhow::bail;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use tidemark_proto::clock::Clock;
+use tidemark_proto::event::Gap;
+
+/// The process that writes the history down.
+pub(super) struct Observer {
+    process: Process,
+    address: SocketAddr,
+    folder: PathBuf,
+    /// When it was seen alive last.
+    seen: Duration,
+    deaths: u32,
+}
+
+impl Observer {
+    /// Starts the process; it binds its port while others are started.
+    pub(super) fn spawn() -> anyhow::Result<Process> {
+        Process::start(ROLE, NAME, None)
+    }
+
+    /// Has the process write the history down in the folder.
+    pub(super) fn start(process: Process, folder: PathBuf) -> anyhow::Result<Self> {
+        let mut observer = Self {
+            process,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            folder,
+            seen: Duration::ZERO,
+            deaths: 0,
+        };
+        if let Err(error) = observer.order() {
+            observer.start_again(&error)?;
+        }
+        Ok(observer)
+    }
+
+    /// Where it listens, in all its lives.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts it again if it has died, and tells when it was down.
+    pub(super) fn keep_up(&mut self, clock: Clock) -> anyhow::Result<Option<Gap>> {
+        let Some(status) = self.process.ended() else {
+            self.seen = clock.elapsed();
+            return Ok(None);
+        };
+        self.start_again(&anyhow::anyhow!("{status}"))?;
+        let from = std::mem::replace(&mut self.seen, clock.elapsed());
+        Ok(Some(Gap {
+            source: Gap::OBSERVER.to_owned(),
+            from,
+            until: self.seen,
+            count: 0,
+        }))
+    }
+
+    /// Ends it, when all that was seen has reached it.
+    pub(super) fn stop(&mut self, within: Duration) -> anyhow::Result<()> {
+        if self.process.wait_for_end(within) {
+            return Ok(());
+        }
+        bail!("the observer did not end well: the history may lack its last events")
+    }
+
+    fn start_again(&mut self, death: &anyhow::Error) -> anyhow::Result<()> {
+        let mut death = format!("{death:#}");
+        loop {
+            self.deaths += 1;
+            if self.deaths > MOST_DEATHS {
+                bail!("the observer has died {} times: {death}", self.deaths);
+            }
+            self.process = Process::start(ROLE, NAME, Some(self.address))?;
+            match self.order() {
+                Ok(()) => return Ok(()),
+                Err(error) => death = format!("{error:#}"),
+            }
+            // The port may be in use for a moment.
+            process::wait(PAUSE);
+        }
+    }
+
+    fn order(&mut self) -> anyhow::Result<()> {
+        self.address = self.process.address()?;
+        self.process.order(&Start::Observer {
+            folder: self.folder.clone(),
+        })
+    }
+}
+
+const ROLE: &str = "observer";
+const NAME: &str = "the observer";
+const MOST_DEATHS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,258 @@
+//! The history as the observer process writes it, so that the next one goes on where a killed one stopped.
+//!
+//! Before a source gets a receipt, the ledger notes in `receipts.jsonl` up to which number the source's events are in the
+//! tables, and how long the tables are. Who opens it again cuts the tables to these lengths: what is beyond them has no
+//! receipt and is sent again, whether it is a row cut short or a whole batch. So no event is lost, and none is there twice.
+//! What is noted has been handed to the kernel: it survives the process, not the machine.
+
+use super::{Folder, Recorder, every};
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::service::Sink;
+use tidemark_proto::event::Event;
+
+/// A history that grows receipt by receipt.
+pub struct Ledger {
+    recorder: Recorder,
+    receipts: File,
+    line: Vec<u8>,
+}
+
+/// A line of the receipts.
+#[derive(Serialize, Deserialize)]
+struct Settled {
+    source: String,
+    /// All events of the source before this number are in the tables.
+    next: u64,
+    /// How long the tables are with them.
+    lengths: [u64; FILES.len()],
+}
+
+impl Ledger {
+    /// Begins the history of a run, or goes on with one whose observer died; tells up to which number the events of each
+    /// source are written down.
+    pub fn open(folder: &Folder) -> anyhow::Result<(Self, BTreeMap<String, u64>)> {
+        let path = path(folder);
+        if !path.exists() {
+            // The receipts come first: a history without them is complete, and nobody's to go on with.
+            let receipts = File::create_new(&path).with_context(|| path.display().to_string())?;
+            return Ok((
+                Self::over(Recorder::create(folder)?, receipts),
+                BTreeMap::new(),
+            ));
+        }
+        let receipts = File::options().read(true).write(true).open(&path);
+        let receipts = receipts.with_context(|| path.display().to_string())?;
+        let (next, lengths) = read(&receipts).with_context(|| path.display().to_string())?;
+        let mut lengths_left = lengths.iter();
+        let files = every(|name| {
+            let path = folder.path().join(name);
+            let length = lengths_left.next().copied().unwrap_or_default();
+            cut(&path, length).with_context(|| path.display().to_string())
+        })?;
+        let tables = match lengths.iter().all(|length| *length == 0) {
+            true => Tables::new(files)?,
+            false => Tables::resume(files),
+        };
+        Ok((Self::over(Recorder::over(tables), receipts), next))
+    }
+
+    /// The history in the folder is complete: nobody goes on with it.
+    pub fn close(folder: &Folder) -> anyhow::Result<()> {
+        let path = path(folder);
+        fs::remove_file(&path).with_context(|| path.display().to_string())
+    }
+
+    fn over(recorder: Recorder, receipts: File) -> Self {
+        Self {
+            recorder,
+            receipts,
+            line: Vec::new(),
+        }
+    }
+}
+
+impl Sink for Ledger {
+    fn take(&mut self, _source: &str, event: Event) {
+        self.recorder.write(&event);
+    }
+
+    fn settle(&mut self, source: &str, next: u64) -> io::Result<()> {
+        self.recorder.flush_tables();
+        if let Some(error) = &self.recorder.failed {
+            return Err(io::Error::new(error.kind(), error.to_string()));
+        }
+        let mut lengths = [0; FILES.len()];
+        for (length, mut file) in lengths.iter_mut().zip(self.recorder.tables.writers()) {
+            *length = file.stream_position()?;
+        }
+        let settled = Settled {
+            source: source.to_owned(),
+            next,
+            lengths,
+        };
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &settled)?;
+        self.line.push(b'\n');
+        let noted = self.receipts.write_all(&self.line);
+        // Half a line would spoil those after it.
+        self.recorder.note(noted);
+        match &self.recorder.failed {
+            None => Ok(()),
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+}
+
+/// What the receipts say, with the lengths of the last; a last line cut short is cut off.
+fn read(mut receipts: &File) -> anyhow::Result<(BTreeMap<String, u64>, [u64; FILES.len()])> {
+    let mut next = BTreeMap::new();
+    let mut lengths = [0; FILES.len()];
+    let mut whole = 0;
+    let mut lines = BufReader::new(receipts);
+    let mut line = String::new();
+    for number in 1.. {
+        line.clear();
+        let length = lines.read_line(&mut line)?;
+        if !line.ends_with('\n') {
+            break;
+        }
+        let settled: Settled =
+            serde_json::from_str(&line).with_context(|| format!("line {number} is no receipt"))?;
+        next.insert(settled.source, settled.next);
+        lengths = settled.lengths;
+        whole += length as u64;
+    }
+    receipts.set_len(whole)?;
+    receipts.seek(SeekFrom::Start(whole))?;
+    Ok((next, lengths))
+}
+
+/// Opens a table to go on after so many bytes.
+fn cut(path: &std::path::Path, length: u64) -> anyhow::Result<File> {
+    let mut options = File::options();
+    let mut file = (options.write(true).create(true).truncate(false)).open(path)?;
+    let has = file.metadata()?.len();
+    ensure!(
+        has >= length,
+        "it has {has} bytes, but {length} were there when the last receipt was given"
+    );
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length))?;
+    Ok(file)
+}
+
+fn path(folder: &Folder) -> PathBuf {
+    folder.path().join(RECEIPTS)
+}
+
+const RECEIPTS: &str = "receipts.jsonl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tidemark_observer::history::Events;
+    use tidemark_proto::event::MachineChange;
+    use tidemark_proto::id::NodeId;
+
+    fn numbered(number: u64) -> Event {
+        Event::Machine {
+            at: Duration::from_nanos(number),
+            node: NodeId::node(1),
+            change: MachineChange::Started,
+        }
+    }
+
+    fn take(ledger: &mut Ledger, source: &str, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            ledger.take(source, numbered(number));
+        }
+    }
+
+    fn append(folder: &Folder, name: &str, text: &str) {
+        let file = File::options().append(true).open(folder.path().join(name));
+        file.unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn events(folder: &Folder) -> Vec<Event> {
+        let files = every(|name| Ok(File::open(folder.path().join(name))?)).unwrap();
+        let mut events = Events::new(files).unwrap();
+        let all = events.by_ref().collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(events.truncated(), 0, "no row is cut short");
+        all
+    }
+
+    #[test]
+    fn whoever_goes_on_has_what_was_settled_and_nothing_else() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = Folder(out.path().to_owned());
+        let (mut first, settled) = Ledger::open(&folder).unwrap();
+        assert!(settled.is_empty());
+        take(&mut first, "n1~1", 0..3);
+        first.settle("n1~1", 3).unwrap();
+        take(&mut first, "a \"source\"\n", 3..5);
+        first.settle("a \"source\"\n", 2).unwrap();
+        // A batch that reached the tables, and has no receipt; more of it, cut short; a receipt cut short.
+        take(&mut first, "n1~1", 5..9);
+        first.recorder.flush_tables();
+        drop(first);
+        append(&folder, FILES[1], "5,mach");
+        append(&folder, FILES[0], "c1.");
+        append(&folder, RECEIPTS, "{\"source\":\"n1~1\",\"next\":7");
+
+        let (mut second, settled) = Ledger::open(&folder).unwrap();
+        let expected = [("a \"source\"\n", 2), ("n1~1", 3)];
+        let expected = expected.map(|(source, next)| (source.to_owned(), next));
+        assert_eq!(settled, BTreeMap::from(expected));
+        take(&mut second, "n1~1", 5..9);
+        second.settle("n1~1", 7).unwrap();
+        drop(second);
+        let (third, settled) = Ledger::open(&folder).unwrap();
+        assert_eq!(settled["n1~1"], 7, "what the second noted can be read");
+        drop(third);
+        assert_eq!(events(&folder), (0..9).map(numbered).collect::<Vec<_>>());
+
+        Ledger::close(&folder).unwrap();
+        assert!(
+            Ledger::open(&folder).is_err(),
+            "a history is never written over"
+        );
+    }
+
+    #[test]
+    fn one_that_was_killed_before_its_first_receipt_begins_again() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = Folder(out.path().to_owned());
+        File::create_new(folder.path().join(RECEIPTS)).unwrap();
+        fs::write(folder.path().join(FILES[0]), "operation,pur").unwrap();
+        let (mut ledger, settled) = Ledger::open(&folder).unwrap();
+        assert!(settled.is_empty());
+        take(&mut ledger, "n1~1", 0..2);
+        ledger.settle("n1~1", 2).unwrap();
+        assert_eq!(events(&folder), [numbered(0), numbered(1)]);
+    }
+
+    #[test]
+    fn a_table_that_lost_what_has_a_receipt_is_refused() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = Folder(out.path().to_owned());
+        let (mut ledger, _) = Ledger::open(&folder).unwrap();
+        take(&mut ledger, "n1~1", 0..2);
+        ledger.settle("n1~1", 2).unwrap();
+        File::options()
+            .write(true)
+            .open(folder.path().join(FILES[1]))
+            .unwrap()
+            .set_len(9)
+            .unwrap();
+        let error = Ledger::open(&folder).err().expect("it is short");
+        let error = format!("{error:#}");
+        assert!(error.contains("events.csv: it has 9 bytes"), "{error}");
+    }
+}
