@@ -62,7 +62,10 @@ fn whoever_is_killed_nothing_is_left_behind_but_what_was_seen() {
 
 #[test]
 fn a_run_whose_observer_dies_again_and_again_says_so_and_not_what_is_missing_for_it() {
-    let mut run = Run::start().expect("the runner starts");
+    let out = Arc::new(tempfile::tempdir().expect("a folder"));
+    // So long that it cannot end before.
+    let run = Run::start_in(&out, &["run", "quickstart"], &["duration=60s"]);
+    let mut run = run.expect("the runner starts");
     let mut status = None;
     run.wait_for("the end of the run", |run| {
         for process in run.processes() {

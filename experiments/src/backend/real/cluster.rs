@@ -393,22 +393,7 @@ impl Cluster {
 
     /// Waits until all that the runner and its clients have seen has reached the observer; tells how many events have not.
     pub(super) fn close(&mut self, reporter: Reporter) -> u64 {
-        let closing = self.runtime.spawn(reporter.close(REPORTED_WITHIN));
-        let mut gaps = Vec::new();
-        while !closing.is_finished() {
-            gaps.extend(self.observer.keep_up(self.clock).ok().flatten());
-            process::wait(SHORTEST_WAIT);
-        }
-        let lost = self.runtime.block_on(closing);
-        let lost = lost.expect("nobody aborts the closing, and it does not panic");
-        if gaps.is_empty() {
-            return lost;
-        }
-        let reporter = Reporter::connect(self.observer(), RUNNER_AT_ITS_END);
-        for gap in gaps {
-            reporter.report(Event::Gap(Box::new(gap)));
-        }
-        lost + self.runtime.block_on(reporter.close(REPORTED_WITHIN))
+        self.observer.take_last(reporter, self.clock, &self.runtime)
     }
 
     /// Ends the observer, whose files are then whole.
@@ -513,7 +498,3 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const START_AHEAD: Duration = Duration::from_millis(200);
 const ORDER_TIME: Duration = Duration::from_millis(20);
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
-/// How long the last events may take to reach the observer.
-const REPORTED_WITHIN: Duration = Duration::from_secs(10);
-/// The name under which the runner reports what has happened since it closed its line.
-const RUNNER_AT_ITS_END: &str = "runner~end";

@@ -6,8 +6,10 @@ use anyhow::bail;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use tidemark_observer::service::Reporter;
 use tidemark_proto::clock::Clock;
-use tidemark_proto::event::Gap;
+use tidemark_proto::event::{Event, Gap};
+use tokio::runtime::Handle;
 
 /// The process that writes the history down.
 pub(super) struct Observer {
@@ -61,6 +63,27 @@ impl Observer {
         }))
     }
 
+    /// Waits until all that was reported has reached it; tells how many events have not.
+    pub(super) fn take_last(&mut self, reporter: Reporter, clock: Clock, runtime: &Handle) -> u64 {
+        let closing = runtime.spawn(reporter.close(REPORTED_WITHIN));
+        let mut gaps = Vec::new();
+        while !closing.is_finished() {
+            // One that cannot be kept up shows in how it ends.
+            gaps.extend(self.keep_up(clock).ok().flatten());
+            process::wait(PAUSE);
+        }
+        let lost = runtime.block_on(closing);
+        let lost = lost.expect("nobody aborts the closing, and it does not panic");
+        if gaps.is_empty() {
+            return lost;
+        }
+        let reporter = Reporter::connect(self.address, RUNNER_AT_ITS_END);
+        for gap in gaps {
+            reporter.report(Event::Gap(Box::new(gap)));
+        }
+        lost + runtime.block_on(reporter.close(REPORTED_WITHIN))
+    }
+
     /// Ends it, when all that was seen has reached it.
     pub(super) fn stop(&mut self, within: Duration) -> anyhow::Result<()> {
         if self.process.wait_for_end(within) {
@@ -98,3 +121,7 @@ const ROLE: &str = "observer";
 const NAME: &str = "the observer";
 const MOST_DEATHS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long the last events may take to reach the observer.
+const REPORTED_WITHIN: Duration = Duration::from_secs(10);
+/// The name under which the runner reports what has happened since it closed its line.
+const RUNNER_AT_ITS_END: &str = "runner~end";
