@@ -2,6 +2,7 @@
 
 use super::child::Start;
 use super::process::{self, Process};
+use crate::command::exit::{Class, Classed as _};
 use anyhow::bail;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -97,7 +98,9 @@ impl Observer {
         loop {
             self.deaths += 1;
             if self.deaths > MOST_DEATHS {
-                bail!("the observer has died {} times: {death}", self.deaths);
+                let deaths = self.deaths;
+                let error = anyhow::anyhow!("the observer has died {deaths} times: {death}");
+                return Err(error).class(Class::Process);
             }
             self.process = Process::start(ROLE, NAME, Some(self.address))?;
             match self.order() {
