@@ -119,6 +119,24 @@ impl Recording {
     }
 }
 
+impl Recorded {
+    /// What it wrote, if it is a write that may have taken effect.
+    pub(crate) fn written(&self) -> Option<&Value> {
+        match &self.call {
+            Call::Write(value) if self.outcome != Outcome::Failed => Some(value),
+            Call::Read(_) | Call::Write(_) | Call::Cas(..) | Call::Append(_) | Call::Add(_) => None,
+        }
+    }
+
+    /// What it returned, if it is a read of which that is known.
+    pub(crate) fn returned(&self) -> Option<&Value> {
+        match &self.call {
+            Call::Read(Some(value)) if self.outcome == Outcome::Ok => Some(value),
+            Call::Read(_) | Call::Write(_) | Call::Cas(..) | Call::Append(_) | Call::Add(_) => None,
+        }
+    }
+}
+
 impl Call {
     /// The functions, as recordings call them.
     pub const FUNCTIONS: [&str; 5] = ["read", "write", "cas", "append", "add"];

@@ -14,7 +14,7 @@ use tidemark_proto::upkeep::{Chore, Upkeep};
 
 /// The writes of a run with their messages, and what befell machines.
 ///
-/// It needs every event. A write that all who were sent it have had for a minute is forgotten.
+/// It needs every event. A write that all who were sent it have had for ten seconds is forgotten.
 #[derive(Default)]
 pub struct Ledger {
     writes: Lookup<OperationId, Write>,
@@ -155,7 +155,9 @@ impl Ledger {
         let asked = self.asked.get(&(read.id, node));
         let asked = asked.copied().unwrap_or(read.invoked);
         let Some(write) = self.writes.get(&write) else {
-            return Blame::UNMATCHED;
+            // It is forgotten, since all have had it.
+            let gone = self.gone(node, &read.key, Duration::ZERO, asked);
+            return gone.unwrap_or(Blame::UNMATCHED);
         };
         let leg = write.legs.iter().find(|leg| leg.to == node);
         let blame = match leg {
@@ -436,7 +438,7 @@ fn is_state(change: MachineChange) -> bool {
 /// The kind of the rule that cuts.
 const PARTITION: &str = "partition";
 /// How long what is everywhere is remembered.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_secs(10);
 const LEAST_SWEEP: usize = 1 << 16;
 /// So many of the writes that a read misses are looked at.
 const LOOKED_AT: usize = 100;

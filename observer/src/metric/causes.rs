@@ -9,6 +9,8 @@ use super::{Metric, Run, Seen};
 use crate::cause::{Blame, Cure, Ledger};
 use crate::figures::{CauseRow, Causes as Figures, CureRow, Measured};
 use crate::judge::Judge;
+use crate::lookup::Lookup;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, Operation, Stored};
@@ -19,8 +21,8 @@ pub(crate) struct Causes {
     ledger: Ledger,
     reads: u64,
     rows: BTreeMap<Blame, Row>,
-    /// By replica, what it lacks, and of which row the reads are that lacked it.
-    lacking: BTreeMap<NodeId, BTreeMap<OperationId, BTreeMap<Blame, u64>>>,
+    /// By replica and key, what it lacks, and of which row the reads are that lacked it.
+    lacking: Lookup<(NodeId, Bytes), BTreeMap<OperationId, BTreeMap<Blame, u64>>>,
 }
 
 #[derive(Default)]
@@ -79,14 +81,16 @@ impl Causes {
         }
         let newest = missed.iter().max_by_key(|(_, finish)| *finish);
         if let (Some(node), Some((write, _))) = (node, newest) {
-            let lacking = self.lacking.entry(node).or_default();
+            let place = (node, read.key.clone());
+            let lacking = self.lacking.entry(place).or_default();
             *lacking.entry(*write).or_default().entry(blame).or_default() += 1;
         }
     }
 
     /// What a replica lacked may be among what it holds now.
     fn cure(&mut self, judge: &Judge, stored: &Stored) {
-        let Some(lacking) = self.lacking.get_mut(&stored.node) else {
+        let place = (stored.node, stored.key.clone());
+        let Some(lacking) = self.lacking.get_mut(&place) else {
             return;
         };
         for version in &stored.versions {
@@ -105,6 +109,9 @@ impl Causes {
                     }
                 }
             }
+        }
+        if lacking.is_empty() {
+            self.lacking.remove(&place);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Pattern, Violation};
 use crate::checker::budget::{Budget, Doubt};
-use crate::recording::{Call, Recorded, Recording, Value};
+use crate::recording::{Recorded, Recording, Value};
 use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tidemark_proto::event::Outcome;
@@ -60,7 +60,7 @@ impl Sessions {
             budget.spend(1)?;
             let next = keys.len() as u32;
             let key = *keys.entry(&*operation.key).or_insert(next);
-            if let Some(value) = written(operation)
+            if let Some(value) = operation.written()
                 && (value == initial || writers.insert((key, value), index).is_some())
             {
                 return Err(Doubt::ValueRepeats(operation.line));
@@ -71,7 +71,7 @@ impl Sessions {
         let mut read: BTreeSet<usize> = BTreeSet::new();
         for (index, operation) in recording.operations.iter().enumerate() {
             budget.spend(1)?;
-            match returned(operation) {
+            match operation.returned() {
                 Some(value) if value != initial => match writers.get(&(key(operation), value)) {
                     Some(write) => drop(read.insert(*write)),
                     None if matches!(value, Value::List(values) if values.len() > 1) => {
@@ -92,9 +92,9 @@ impl Sessions {
         let mut numbers: HashMap<usize, u32, FixedState> = HashMap::default();
         for (index, operation) in recording.operations.iter().enumerate() {
             budget.spend(1)?;
-            let is_write = written(operation).is_some()
+            let is_write = operation.written().is_some()
                 && (operation.outcome == Outcome::Ok || read.contains(&index));
-            if is_write || returned(operation).is_some() {
+            if is_write || operation.returned().is_some() {
                 let next = processes.len() as u32;
                 let session = *processes.entry(operation.process).or_insert(next);
                 numbers.insert(
@@ -105,7 +105,7 @@ impl Sessions {
         }
         for node in &mut sessions.nodes {
             let operation = &recording.operations[node.index];
-            let value = returned(operation).filter(|value| *value != initial);
+            let value = operation.returned().filter(|value| *value != initial);
             let write = value.and_then(|value| writers.get(&(key(operation), value)));
             if let Some(write) = write {
                 node.source = Source::Write(numbers[write]);
@@ -212,21 +212,5 @@ impl Sessions {
             pattern,
             witness: nodes.iter().map(|node| self.node(*node).index).collect(),
         }
-    }
-}
-
-/// What a write wrote, if it may have.
-fn written(operation: &Recorded) -> Option<&Value> {
-    match &operation.call {
-        Call::Write(value) if operation.outcome != Outcome::Failed => Some(value),
-        _ => None,
-    }
-}
-
-/// What a read returned, if that is known.
-fn returned(operation: &Recorded) -> Option<&Value> {
-    match &operation.call {
-        Call::Read(Some(value)) if operation.outcome == Outcome::Ok => Some(value),
-        _ => None,
     }
 }

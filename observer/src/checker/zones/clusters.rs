@@ -2,7 +2,7 @@
 
 use super::Zone;
 use crate::checker::budget::{Budget, Doubt};
-use crate::recording::{Call, Recorded, Recording, Value};
+use crate::recording::{Recorded, Recording, Value};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 use tidemark_proto::event::Outcome;
@@ -60,7 +60,7 @@ impl Clusters {
         let mut returns = Vec::with_capacity(operations.len());
         for (index, operation) in all() {
             budget.spend(1)?;
-            let Some(value) = written(operation) else {
+            let Some(value) = operation.written() else {
                 continue;
             };
             let cluster = writes.len() as u32;
@@ -72,7 +72,7 @@ impl Clusters {
         }
         for (index, operation) in all() {
             budget.spend(1)?;
-            let Some(value) = returned(operation) else {
+            let Some(value) = operation.returned() else {
                 continue;
             };
             let cluster = clusters.get(value).copied();
@@ -153,22 +153,6 @@ impl Return {
             cluster,
             index,
         }
-    }
-}
-
-/// What a write wrote, if it may have.
-fn written(operation: &Recorded) -> Option<&Value> {
-    match &operation.call {
-        Call::Write(value) if operation.outcome != Outcome::Failed => Some(value),
-        _ => None,
-    }
-}
-
-/// What a read returned, if that is known.
-fn returned(operation: &Recorded) -> Option<&Value> {
-    match &operation.call {
-        Call::Read(Some(value)) if operation.outcome == Outcome::Ok => Some(value),
-        _ => None,
     }
 }
 
