@@ -296,7 +296,7 @@ fn errors_name_the_file_the_line_and_the_choices() {
         error.starts_with("events.csv:3: there is no event \"recieved\""),
         "{error}"
     );
-    assert!(error.ends_with("machine, milestone"), "{error}");
+    assert!(error.ends_with("machine, milestone, gap"), "{error}");
     let error = broken(1, "1000000,received", "1000000,1000000,received");
     assert_eq!(
         error,

@@ -2,7 +2,7 @@
 
 use super::Rows;
 use crate::cause::{Cause, Cure};
-use crate::figures::{Cost, Figures, Lifecycle};
+use crate::figures::{Cost, Figures, GapFigures, Lifecycle};
 
 impl Rows {
     pub(super) fn reads(&mut self, figures: &Figures) {
@@ -33,8 +33,16 @@ impl Rows {
         }
         self.spread("clock_bytes", "", conflicts.clock_bytes.as_ref());
         self.causes(figures);
+        self.gaps(figures);
         self.divergence(figures);
         self.cost(figures);
+    }
+
+    /// A run without gaps has none missing.
+    fn gaps(&mut self, figures: &Figures) {
+        let sum = |of: fn(&GapFigures) -> u64| figures.gaps.iter().map(of).sum::<u64>();
+        let missing = sum(|gap| gap.missing) as f64;
+        self.value("events_missing", Some(missing), sum(|gap| gap.times));
     }
 
     fn causes(&mut self, figures: &Figures) {

@@ -7,15 +7,15 @@
 //! `sent 1 c1.1 n1 n2 Store 1`, `received 2 c1.1 n1 n2 Store`, `fate 1 n1 n2 Store 1 cut` (lost, by that fault's rule; `-`: delivered),
 //! `fate 1 n1 n2 Store 1 slow 30` (delivered after 30 ms, of which that rule is guilty), `did 7 n1 hint-kept n3 2` (a chore, about
 //! whom, its count; behind it the operation that it is about, if any), `fault cut partition 10..20`, `fault down crash 10..20 n2` (whom it
-//! concerns), `crashed 12 n2`. `#` begins a comment.
+//! concerns), `crashed 12 n2`, `gap n1 5..9 12` (whose events are missing, and how many). `#` begins a comment.
 
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::str::FromStr;
 use std::time::Duration;
 use tidemark_proto::event::{
-    Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Milestone, Operation, Outcome,
-    Passage, Purpose, Stored, Verdict,
+    Direction, Event, FaultSpan, Gap, Invocation, Kind, MachineChange, Milestone, Operation,
+    Outcome, Passage, Purpose, Stored, Verdict,
 };
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::upkeep::Upkeep;
@@ -131,6 +131,15 @@ impl Script {
                     _ => MachineChange::RestartedEmpty,
                 },
             },
+            ["gap", source, span, count] => {
+                let (from, until) = span.split_once("..").expect("a span");
+                Event::Gap(Box::new(Gap {
+                    source: source.to_owned(),
+                    from: ms(from),
+                    until: ms(until),
+                    count: read(count),
+                }))
+            }
             [word @ ("started" | "healed" | "ended"), at] => Event::Milestone {
                 at: ms(at),
                 milestone: match word {
