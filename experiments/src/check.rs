@@ -2,7 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a shell: it keeps to a time")]
 
-mod said;
+mod json;
+mod text;
 
 use crate::record::Folder;
 use anyhow::{Context as _, bail};
@@ -107,7 +108,7 @@ pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
 fn metrics(path: &Path, recording: &Recording, model: &Model) -> anyhow::Result<Vec<SummaryRow>> {
     let figures = if path.is_dir() {
         let (folder, record) = Folder::open(path)?;
-        folder.compute(&record)?
+        folder.observe(&record)?.figures
     } else {
         let events = recording
             .events(model.initial())

@@ -155,8 +155,8 @@ impl Folder {
         Ok((figures, prediction))
     }
 
-    /// Computes every figure from the history, and writes the tables that are made from them.
-    pub(crate) fn compute(&self, record: &RunRecord) -> anyhow::Result<Figures> {
+    /// Computes every figure from the history, and writes nothing.
+    pub(crate) fn observe(&self, record: &RunRecord) -> anyhow::Result<Observed> {
         let facts = RunFacts {
             plan: record.name.clone(),
             backend: record.backend.clone(),
@@ -167,10 +167,15 @@ impl Folder {
             sides: sides(&record.plan)?,
             oracles: record.oracles.clone(),
         };
+        Ok(observe_files(&facts, self.history(record)?)?)
+    }
+
+    /// Computes every figure from the history, and writes the tables that are made from them.
+    fn compute(&self, record: &RunRecord) -> anyhow::Result<Figures> {
         let Observed {
             figures,
             histograms,
-        } = observe_files(&facts, self.history(record)?)?;
+        } = self.observe(record)?;
         if record.history == History::Kept {
             self.write_recordings(record)?;
         }

@@ -47,21 +47,11 @@ pub fn equivalence(difference: &Replicates, margin: f64) -> Option<Equivalence> 
 mod tests {
     use super::*;
 
-    /// The differences of so many pairs, as their mean with and without each.
-    fn mean(values: &[f64]) -> Replicates {
-        let sum: f64 = values.iter().sum();
-        let others = values.len() as f64 - 1.0;
-        Replicates {
-            all: sum / values.len() as f64,
-            without: values.iter().map(|value| (sum - value) / others).collect(),
-        }
-    }
-
     /// If this fails, cells pass for equal that nobody has shown to be, or the other way round.
     #[test]
     fn it_is_equivalent_iff_the_90_percent_interval_lies_within_the_margin() {
         // By hand: mean 0.01, standard deviation 0.01, error 0.01 / √3 = 0.005774, t(2) = 2.9200: ± 0.01686.
-        let differences = mean(&[0.0, 0.01, 0.02]);
+        let differences = Replicates::mean(&[0.0, 0.01, 0.02]);
         let found = equivalence(&differences, 0.03).unwrap();
         assert!((found.high - 0.02686).abs() < 1e-4, "{found:?}");
         assert!(found.is_equivalent && !found.is_different);
@@ -72,8 +62,8 @@ mod tests {
     #[test]
     fn it_may_be_different_and_equivalent() {
         // By hand: mean 0.01, error 0.0001 / √3, t(2) = 4.3027: 0.01 ± 0.00025 leaves out 0.
-        let found = equivalence(&mean(&[0.0099, 0.01, 0.0101]), 0.03).unwrap();
+        let found = equivalence(&Replicates::mean(&[0.0099, 0.01, 0.0101]), 0.03).unwrap();
         assert!(found.is_equivalent && found.is_different, "{found:?}");
-        assert_eq!(equivalence(&mean(&[0.01]), 0.03), None);
+        assert_eq!(equivalence(&Replicates::mean(&[0.01]), 0.03), None);
     }
 }

@@ -86,22 +86,26 @@ const ONE_SIDED: [f64; 20] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mean(values: &[f64]) -> Replicates {
+impl Replicates {
+    /// The mean of some values, with and without each.
+    pub(crate) fn mean(values: &[f64]) -> Self {
         let sum: f64 = values.iter().sum();
         let others = values.len() as f64 - 1.0;
-        Replicates {
+        Self {
             all: sum / values.len() as f64,
             without: values.iter().map(|value| (sum - value) / others).collect(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn of_a_mean_it_is_student_s_interval() {
         // By hand: mean 4, standard deviation 2, standard error 2 / √3, t(2) = 4.3027.
-        let (low, high) = mean(&[2.0, 4.0, 6.0]).interval().unwrap();
+        let (low, high) = Replicates::mean(&[2.0, 4.0, 6.0]).interval().unwrap();
         assert!((low - (4.0 - 4.9683)).abs() < 1e-3, "{low}");
         assert!((high - (4.0 + 4.9683)).abs() < 1e-3, "{high}");
     }
@@ -109,8 +113,8 @@ mod tests {
     #[test]
     fn paired_differences_do_not_know_what_the_pairs_share() {
         // By hand: the differences are 1, 2 and 3, however far apart the pairs: 2 ± 4.3027 / √3.
-        let difference =
-            mean(&[101.0, 12.0, 1_003.0]).with(&mean(&[100.0, 10.0, 1_000.0]), |a, b| a - b);
+        let difference = Replicates::mean(&[101.0, 12.0, 1_003.0])
+            .with(&Replicates::mean(&[100.0, 10.0, 1_000.0]), |a, b| a - b);
         let (low, high) = difference.interval().unwrap();
         assert!((difference.all - 2.0).abs() < 1e-9);
         assert!((high - low - 2.0 * 2.4842).abs() < 1e-3, "{low} {high}");
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn one_seed_and_what_is_no_number_have_no_interval() {
-        assert_eq!(mean(&[3.0]).interval(), None);
+        assert_eq!(Replicates::mean(&[3.0]).interval(), None);
         let broken = Replicates {
             all: 1.0,
             without: vec![1.0, f64::NAN],

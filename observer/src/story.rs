@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 use tidemark_proto::event::{
-    Event, FaultSpan, Invocation, Kind, MachineChange, Operation, Outcome, Passage, Stored,
-    Verdict as Fate,
+    Direction, Event, FaultSpan, Invocation, Kind, MachineChange, Operation, Outcome, Passage,
+    Stored, Verdict as Fate,
 };
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
@@ -274,7 +274,12 @@ impl<'a> Told<'a> {
 
     /// Adds to the line of a message what the network did with it.
     fn pass(&mut self, passage: &Passage) {
-        let Ok(method) = passage.method.parse::<Method>() else {
+        let method = match passage.direction {
+            Direction::Request => passage.method.parse::<Method>().ok(),
+            // Answers to clients bear the numbers of what they answer.
+            Direction::Response => None,
+        };
+        let Some(method) = method else {
             return;
         };
         let number = (passage.from, passage.to, method, passage.k);

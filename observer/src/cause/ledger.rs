@@ -335,9 +335,8 @@ impl Ledger {
     fn pass(&mut self, passage: &Passage) {
         let number = (passage.from, passage.to, passage.k);
         let rules = passage.rules.split('+');
-        let fault = rules
-            .filter_map(|rule| self.faults.iter().position(|fault| fault.name == rule))
-            .next();
+        let mut places =
+            rules.filter_map(|rule| self.faults.iter().position(|fault| fault.name == rule));
         let way = Way {
             arrives: match passage.verdict {
                 Verdict::Delivered | Verdict::Duplicated => {
@@ -345,7 +344,7 @@ impl Ledger {
                 }
                 Verdict::Lost | Verdict::Answered | Verdict::Reset => None,
             },
-            fault,
+            fault: places.next(),
             is_faulty: passage.faulty,
         };
         match self.sent.remove(&number) {

@@ -39,8 +39,6 @@ pub enum Cause {
     Fallback,
     /// The tombstone that would have told of the delete had been collected.
     Collected,
-    /// The replica had had the write, and it went by what nobody's fault explains: a clock was pruned.
-    Pruned,
     /// The replica did not have several writes that the read missed, and not all for one reason: to take one away is not
     /// enough.
     Several,
@@ -52,7 +50,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause; who comes first is named.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::Cut,
         Self::Down,
         Self::Paused,
@@ -64,7 +62,6 @@ impl Cause {
         Self::HintPending,
         Self::Fallback,
         Self::Collected,
-        Self::Pruned,
         Self::Several,
         Self::InFlight,
         Self::Unmatched,
@@ -85,7 +82,6 @@ impl Cause {
             Self::HintPending => "hint pending",
             Self::Fallback => "fallback answered",
             Self::Collected => "tombstone collected",
-            Self::Pruned => "clock pruned",
             Self::Several => "several causes",
             Self::InFlight => "still in flight",
             Self::Unmatched => "unmatched",

@@ -76,6 +76,14 @@ pub enum Pattern {
     CyclicHb,
 }
 
+impl CausalReport {
+    /// The consistencies with their names, the weakest first.
+    #[must_use]
+    pub fn kinds(&self) -> [(&'static str, &Consistency); 3] {
+        [("CC", &self.cc), ("CCv", &self.ccv), ("CM", &self.cm)]
+    }
+}
+
 impl Pattern {
     /// Its name, as the paper has it.
     #[must_use]
