@@ -5,8 +5,9 @@
 mod json;
 mod text;
 
-use crate::record::Folder;
+use crate::record::{Folder, RunRecord};
 use anyhow::{Context as _, bail};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use tidemark_observer::checker::{Budget, Model, Report, Verdict, check};
 use tidemark_observer::figures::{SummaryRow, WHOLE};
 use tidemark_observer::observe::{RunFacts, observe};
 use tidemark_observer::recording::Recording;
-use tidemark_observer::recording::format::{self, FORMATS, Format, RecordingError};
+use tidemark_observer::recording::format::{self, FORMATS, Format};
 use tidemark_observer::rows::rows;
 
 /// What is to be checked, and against what.
@@ -66,34 +67,40 @@ pub struct Checked {
 /// There is no such file, model or format, or the file is no whole history: nothing is said of it then.
 pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
     let format = question.format.as_deref().map(named).transpose()?;
-    let (path, recording, format) = read(&question.path, format)?;
+    let path = &question.path;
+    let Source {
+        recording,
+        format,
+        run,
+    } = read(path, format)?;
     let name = question.model.as_deref().unwrap_or(format.model);
     let initial = question.initial.as_deref().map(format::value).transpose();
     let initial = initial.map_err(|error| anyhow::anyhow!("--initial: {}", error.what))?;
     let model = Model::new(name, initial)?;
-    let at = |line: u64, what: String| anyhow::anyhow!("{}:{line}: {what}", path.display());
     if model.entry().reads_what_was_written
         && let Some((line, value)) = recording.never_written(model.initial())
     {
         let what = format!("it reads {value}, which nothing in the file writes");
-        return Err(at(line, what));
+        return Err(at(path, line, what));
     }
-    let until = Instant::now() + question.timeout;
-    let mut is_over = || Instant::now() >= until;
+    let began = Instant::now();
+    let mut is_over = || began.elapsed() >= question.timeout;
     let mut budget = Budget::new(question.memory, &mut is_over);
-    let report = check(&recording, &model, &mut budget);
-    let report = report.with_context(|| path.display().to_string())?;
+    let report = check(&recording, &model, &mut budget).map_err(|error| match error.line() {
+        Some(line) => at(path, line, error),
+        None => error.into(),
+    })?;
     let causal =
-        (name == "register").then(|| causal::check(&recording, model.initial(), &mut budget));
+        (model.is_register()).then(|| causal::check(&recording, model.initial(), &mut budget));
     let metrics = match question.figures {
         Figures::Scores => Vec::new(),
         Figures::Metrics => {
-            let metrics = metrics(&question.path, &recording, &model);
+            let metrics = metrics(run, &recording, &model);
             metrics.with_context(|| format!("{}: --metrics", path.display()))?
         }
     };
     Ok(Checked {
-        path,
+        path: path.clone(),
         format,
         model,
         recording,
@@ -103,17 +110,68 @@ pub fn carry_out(question: &Question) -> anyhow::Result<Checked> {
     })
 }
 
+/// What stands in a file, or in a run's folder.
+struct Source {
+    recording: Recording,
+    format: &'static Format,
+    run: Option<(Folder, RunRecord)>,
+}
+
+/// Reads a file, or what a run's folder has: there, what was in flight at the end is known too.
+fn read(path: &Path, format: Option<&'static Format>) -> anyhow::Result<Source> {
+    if path.is_dir() {
+        let of_runs = named("ops-csv")?;
+        if let Some(format) = format.filter(|format| format.name != of_runs.name) {
+            bail!(
+                "--format is {}, but {} is a folder: of a run, {} is read",
+                format.name,
+                path.display(),
+                of_runs.name
+            );
+        }
+        let (folder, record) = Folder::open(path)?;
+        return Ok(Source {
+            recording: folder.recording(&record)?,
+            format: of_runs,
+            run: Some((folder, record)),
+        });
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let read = format::read(BufReader::new(file), format);
+    let (recording, format) = read.map_err(|error| at(path, error.line, error.what))?;
+    Ok(Source {
+        recording,
+        format,
+        run: None,
+    })
+}
+
+fn named(name: &str) -> anyhow::Result<&'static Format> {
+    let Some(format) = FORMATS.iter().find(|format| format.name == name) else {
+        let names = format::names().collect::<Vec<_>>().join(", ");
+        bail!("there is no format {name:?}; choose one of: {names}");
+    };
+    Ok(format)
+}
+
+/// That something is wrong in a line of a file.
+fn at(path: &Path, line: u64, what: impl Display) -> anyhow::Error {
+    anyhow::anyhow!("{}:{line}: {what}", path.display())
+}
+
 /// Every metric of the whole history that rests on anything: of a run's folder what the run has, else what operations alone
 /// give.
-fn metrics(path: &Path, recording: &Recording, model: &Model) -> anyhow::Result<Vec<SummaryRow>> {
-    let figures = if path.is_dir() {
-        let (folder, record) = Folder::open(path)?;
-        folder.observe(&record)?.figures
-    } else {
-        let events = recording
-            .events(model.initial())
-            .map_err(anyhow::Error::msg)?;
-        observe(&RunFacts::default(), events).figures
+fn metrics(
+    run: Option<(Folder, RunRecord)>,
+    recording: &Recording,
+    model: &Model,
+) -> anyhow::Result<Vec<SummaryRow>> {
+    let figures = match run {
+        Some((folder, record)) => folder.observe(&record)?.figures,
+        None => {
+            let events = recording.events(model.initial());
+            observe(&RunFacts::default(), events.map_err(anyhow::Error::msg)?).figures
+        }
     };
     let mut rows = rows(&figures);
     rows.retain(|row| row.phase == WHOLE && row.count > 0 && row.value.is_some());
@@ -126,29 +184,4 @@ impl Checked {
     pub fn valid(&self) -> Verdict {
         self.report.valid
     }
-}
-
-fn named(name: &str) -> anyhow::Result<&'static Format> {
-    let Some(format) = FORMATS.iter().find(|format| format.name == name) else {
-        let names = format::names().collect::<Vec<_>>().join(", ");
-        bail!("there is no format {name:?}; choose one of: {names}");
-    };
-    Ok(format)
-}
-
-/// Reads a file, or what a run's folder has: there, what was in flight at the end is known too.
-fn read(
-    path: &Path,
-    format: Option<&'static Format>,
-) -> anyhow::Result<(PathBuf, Recording, &'static Format)> {
-    if path.is_dir() {
-        let (folder, record) = Folder::open(path)?;
-        let recording = folder.recording(&record)?;
-        return Ok((path.to_owned(), recording, named("ops-csv")?));
-    }
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    let read = format::read(BufReader::new(file), format);
-    let at = |RecordingError { line, what }| anyhow::anyhow!("{}:{line}: {what}", path.display());
-    let (recording, format) = read.map_err(at)?;
-    Ok((path.to_owned(), recording, format))
 }

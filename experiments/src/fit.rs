@@ -58,7 +58,7 @@ fn exponentials(text: &str, means: &str) -> anyhow::Result<Legs> {
     });
     legs.with_context(|| {
         format!(
-            "the fit is {text:?}, but exp takes two means in milliseconds, that of W and that of A, R and S, like exp:10,1"
+            "the fit is {text:?}, but exp takes two means from 0 to 2.6e9 milliseconds, that of W and that of A, R and S, like exp:10,1"
         )
     })
 }

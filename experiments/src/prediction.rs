@@ -11,7 +11,7 @@ use legs::plan_legs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemark_observer::figures::Figures;
-pub use tidemark_observer::overlay::READS_A_BIN;
+use tidemark_observer::overlay::READS_A_BIN;
 use tidemark_observer::predict::{Compared, Legs, Model, Prediction, Quorums, predict};
 
 /// What `prediction.json` says.
@@ -46,7 +46,7 @@ pub fn compare(plan: &Plan, figures: &Figures) -> anyhow::Result<Option<Predicti
     if !is_of_the_model || figures.freshness.curve.is_empty() {
         return Ok(None);
     }
-    let Some(quorums) = quorums(plan) else {
+    let Ok(quorums) = quorums(plan) else {
         return Ok(None);
     };
     let beside = |legs: Legs| {
@@ -95,12 +95,7 @@ impl PredictionRecord {
 /// # Errors
 /// It has no N, R and W of which each is at least 1.
 pub fn plan_prediction(plan: &Plan) -> anyhow::Result<(Model, Prediction)> {
-    let quorums = quorums(plan).context("its replication has no n, r and w")?;
-    let Quorums { n, r, w } = quorums;
-    ensure!(
-        (1..=n).contains(&r) && (1..=n).contains(&w),
-        "r is {r} and w is {w}, but the model waits for 1 to {n} replicas"
-    );
+    let quorums = quorums(plan)?;
     let mut plan = plan.clone();
     plan.time_scale = 1.0;
     let (coordinator, read_set) = assumptions::shape(&plan);
@@ -113,16 +108,26 @@ pub fn plan_prediction(plan: &Plan) -> anyhow::Result<(Model, Prediction)> {
     Ok((model, prediction))
 }
 
-fn quorums(plan: &Plan) -> Option<Quorums> {
+/// N, R and W, if the model can wait for them.
+pub(crate) fn quorums(plan: &Plan) -> anyhow::Result<Quorums> {
     let quorum = |name: &str| {
         let value = plan.replication.options.get(name)?.as_u64()?;
         usize::try_from(value).ok()
     };
-    Some(Quorums {
-        n: quorum("n")?,
-        r: quorum("r")?,
-        w: quorum("w")?,
-    })
+    let quorums = || {
+        Some(Quorums {
+            n: quorum("n")?,
+            r: quorum("r")?,
+            w: quorum("w")?,
+        })
+    };
+    let quorums = quorums().context("its replication has no n, r and w")?;
+    let Quorums { n, r, w } = quorums;
+    ensure!(
+        (1..=n).contains(&r) && (1..=n).contains(&w),
+        "r is {r} and w is {w}, but the model waits for 1 to {n} replicas"
+    );
+    Ok(quorums)
 }
 
 const TRIALS: usize = 400_000;

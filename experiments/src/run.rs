@@ -68,55 +68,101 @@ impl Say {
 /// Carries out a run, or all runs of a plan that varies something, and says what came of it. Tells how it ended.
 pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     let backend = find("back-end", ENTRIES, &request.backend)?;
-    let mut sets = request.sets.clone();
-    if request.cell.is_none() {
-        sets.extend(request.seed.map(|seed| format!("seed={seed}")));
-    }
-    let sweep = plan::sweep(&request.plan, backend.name, &sets)?;
-    let (name, plan, oracles) = match (&request.cell, &sweep) {
-        (None, Some(sweep)) => return run_sweep(request, sweep),
-        (None, None) => {
-            let (name, plan) = plan::load(&request.plan, backend.name, &sets)?;
-            (name, plan, plan::oracles(&request.plan, &sets)?)
-        }
-        (Some(cell), Some(sweep)) => {
-            let cell = sweep.cell(cell)?;
-            let plan = cell.seeded(request.seed.unwrap_or(sweep.plan.seed));
-            let oracles = sweep.facts().oracles_of(&cell.label);
-            (format!("{}-{}", sweep.name, cell.slug), plan, oracles)
-        }
-        (Some(cell), None) => bail!("{} varies nothing: it has no cell {cell:?}", request.plan),
+    let one = match asked(request, backend.name)? {
+        Asked::Sweep(sweep) => return run_sweep(request, &sweep),
+        Asked::One(one) => one,
     };
-    let ran = carry_out_one(request, backend, (&name, &plan), oracles)?;
+    let progress = stopped_by_ctrlc()?;
+    let ran = carry_out_one(request, backend, &one, &progress)?;
     let said = say(&ran.folder, &ran.record, request.say);
     let milestone = ran.ended?;
     said.map(|()| milestone)
 }
 
+/// What is asked for.
+pub(crate) enum Asked {
+    /// All runs of a plan that varies something.
+    Sweep(Sweep),
+    /// One run.
+    One(One),
+}
+
+/// One run of a plan or of a cell, as it is to be carried out.
+pub(crate) struct One {
+    /// What its results are filed under.
+    pub(crate) name: String,
+    pub(crate) plan: Plan,
+    /// What theory expects of it.
+    pub(crate) oracles: Vec<Oracle>,
+}
+
+impl One {
+    /// A run of a sweep's cell.
+    pub(crate) fn of(sweep: &Sweep, slug: &str, seed: u64) -> anyhow::Result<Self> {
+        let cell = sweep.cell(slug)?;
+        Ok(Self {
+            name: format!("{}-{}", sweep.name, cell.slug),
+            plan: cell.seeded(seed),
+            oracles: sweep.facts().oracles_of(&cell.label),
+        })
+    }
+}
+
+/// Loads what is asked for, as a back-end carries it out.
+pub(crate) fn asked(request: &Request, backend: &str) -> anyhow::Result<Asked> {
+    let mut sets = request.sets.clone();
+    if request.cell.is_none() {
+        sets.extend(request.seed.map(|seed| format!("seed={seed}")));
+    }
+    let sweep = plan::sweep(&request.plan, backend, &sets)?;
+    Ok(match (&request.cell, sweep) {
+        (None, Some(sweep)) => Asked::Sweep(sweep),
+        (None, None) => {
+            let (name, plan) = plan::load(&request.plan, backend, &sets)?;
+            let oracles = plan::oracles(&request.plan, &sets)?;
+            Asked::One(One {
+                name,
+                plan,
+                oracles,
+            })
+        }
+        (Some(cell), Some(sweep)) => {
+            let seed = request.seed.unwrap_or(sweep.plan.seed);
+            Asked::One(One::of(&sweep, cell, seed)?)
+        }
+        (Some(cell), None) => bail!("{} varies nothing: it has no cell {cell:?}", request.plan),
+    })
+}
+
 /// A run that is over.
-pub struct Ran {
+pub(crate) struct Ran {
     /// Its folder.
-    pub folder: Folder,
+    pub(crate) folder: Folder,
     /// What it was.
-    pub record: RunRecord,
+    pub(crate) record: RunRecord,
     /// How it ended.
-    pub ended: anyhow::Result<Milestone>,
+    pub(crate) ended: anyhow::Result<Milestone>,
 }
 
 /// Has a back-end carry out one run of a plan, and computes nothing yet.
-pub fn carry_out_one(
+pub(crate) fn carry_out_one(
     request: &Request,
     backend: &Entry<Build>,
-    (name, plan): (&str, &Plan),
-    oracles: Vec<Oracle>,
+    one: &One,
+    progress: &Arc<Progress>,
 ) -> anyhow::Result<Ran> {
+    let One {
+        name,
+        plan,
+        oracles,
+    } = one;
     say_unhonoured([plan]);
     let (folder, record) = Folder::create(
         &request.out,
         name,
         backend.name,
         plan,
-        oracles,
+        oracles.clone(),
         replay(
             request,
             backend.name,
@@ -125,15 +171,12 @@ pub fn carry_out_one(
         ),
     )
     .class(Class::File)?;
-    let progress = Arc::new(Progress::default());
-    let stop = Arc::clone(&progress);
-    // A second Ctrl-C is left to the system, should the first not help.
-    ctrlc(move || stop.stop())?;
+    progress.reach(Duration::ZERO);
     let run = Run {
         plan: plan.clone().scaled(),
-        progress: Arc::clone(&progress),
+        progress: Arc::clone(progress),
     };
-    let shown = Shown::start(&run.plan, name, backend.name, progress);
+    let shown = Shown::start(&run.plan, name, backend.name, Arc::clone(progress));
     let ended = (backend.build)(&Options::new()).run(&run, &folder);
     shown.end();
     let cut = || {
@@ -278,6 +321,14 @@ pub(crate) fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Progress that a Ctrl-C stops; a second is left to the system, should the first not help.
+pub(crate) fn stopped_by_ctrlc() -> anyhow::Result<Arc<Progress>> {
+    let progress = Arc::new(Progress::default());
+    let stop = Arc::clone(&progress);
+    ctrlc(move || stop.stop())?;
+    Ok(progress)
 }
 
 /// Calls `stop` at the first Ctrl-C; at the second the process ends at once.

@@ -67,6 +67,22 @@ fn a_plan_that_breaks_the_model_is_predicted_and_told() {
             "{part}: {supposed:?}"
         );
     }
+    // Who predicts nothing is told nothing of the model, whose R and W a plan need not have.
+    let set = [
+        "duration=14s",
+        "replication.kind=fire-and-forget",
+        "replication.w=0",
+    ];
+    let other = tempfile::tempdir().unwrap();
+    let measured = json(&run(other.path(), "quickstart", "sim", &set));
+    assert_eq!(measured["run"]["backend"], "sim");
+    let refused = run(other.path(), "quickstart", "predict,sim", &set);
+    assert_eq!(refused.status.code(), Some(3));
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        why.contains("r is 1 and w is 0, but the model waits for 1 to 3 replicas"),
+        "{why}"
+    );
     let alone = json(&run(folder.path(), "quickstart", "predict", &[]));
     assert_eq!(names(&alone), ["predict"]);
     assert!(
@@ -177,6 +193,11 @@ fn each_assumption_is_broken_by_what_breaks_it() {
             ],
             "coordinators hold no keys",
             "any of 5 nodes",
+        ),
+        (
+            &["cluster.gateways=0", "replication.coordinator=first"],
+            "coordinators hold no keys",
+            "first replica",
         ),
         (
             &["replication.timeout=20ms"],

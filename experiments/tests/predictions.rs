@@ -48,7 +48,7 @@ fn the_table_has_every_cell_as_it_is_alone() {
         "--trials",
         "5000",
         "--read-set",
-        "r",
+        "quorum",
     ];
     let table = json(&asked);
     let cells = table.as_array().unwrap();

@@ -3,7 +3,6 @@
 use crate::lookup::Lookup;
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use tidemark_proto::event::{Event, MachineChange};
 use tidemark_proto::id::{NodeId, OperationId};
 
@@ -18,12 +17,12 @@ pub(crate) struct Holdings {
 pub(crate) struct Key {
     /// Its preference list.
     pub(crate) replicas: SmallVec<[NodeId; 3]>,
-    held: BTreeMap<NodeId, Held>,
+    held: SmallVec<[Held; 3]>,
 }
 
 /// What one node holds of one key.
-#[derive(Default)]
 pub(crate) struct Held {
+    node: NodeId,
     pub(crate) digest: u64,
     pub(crate) versions: SmallVec<[OperationId; 1]>,
 }
@@ -37,13 +36,14 @@ impl Holdings {
             }
             Event::Stored(stored) => {
                 let held = &mut self.key(&stored.key).held;
-                if stored.versions.is_empty() {
-                    held.remove(&stored.node);
-                    return;
+                held.retain(|held| held.node != stored.node);
+                if !stored.versions.is_empty() {
+                    held.push(Held {
+                        node: stored.node,
+                        digest: stored.digest,
+                        versions: SmallVec::from_slice(&stored.versions),
+                    });
                 }
-                let held = held.entry(stored.node).or_default();
-                held.digest = stored.digest;
-                held.versions = SmallVec::from_slice(&stored.versions);
             }
             Event::Machine {
                 node,
@@ -51,7 +51,7 @@ impl Holdings {
                 ..
             } => {
                 for key in &mut self.keys {
-                    key.held.remove(node);
+                    key.held.retain(|held| held.node != *node);
                 }
             }
             _ => {}
@@ -62,6 +62,14 @@ impl Holdings {
     pub(crate) fn of(&self, key: &Bytes) -> Option<&Key> {
         let place = self.places.get(key)?;
         Some(&self.keys[*place]).filter(|key| !key.replicas.is_empty())
+    }
+
+    /// All versions that anybody holds of a key.
+    pub(crate) fn versions(&self, key: &Bytes) -> Vec<OperationId> {
+        let place = self.places.get(key);
+        let held = place.map_or(&[][..], |place| &self.keys[*place].held);
+        let versions = held.iter().flat_map(|held| held.versions.iter());
+        versions.copied().collect()
     }
 
     fn key(&mut self, key: &Bytes) -> &mut Key {
@@ -80,6 +88,6 @@ impl Holdings {
 impl Key {
     /// What a node holds, if it holds any of it.
     pub(crate) fn held(&self, node: NodeId) -> Option<&Held> {
-        self.held.get(&node)
+        self.held.iter().find(|held| held.node == node)
     }
 }

@@ -194,6 +194,14 @@ impl Judge {
             && ancestors.is_some_and(|ancestors| ancestors.contains(older.versions[0]))
     }
 
+    /// Whether who holds a version has a write: it is that, supersedes it, or began after it was complete.
+    #[must_use]
+    pub fn brings(&self, version: OperationId, write: OperationId) -> bool {
+        version == write
+            || self.supersedes(version, write)
+            || self.precedes(write, version) == Some(true)
+    }
+
     /// Whether it is a write that supersedes any.
     #[must_use]
     pub fn is_update(&self, id: OperationId) -> bool {

@@ -305,7 +305,10 @@ impl Observation {
         self.lifecycle.observe(&seen);
         self.gaps.observe(&seen);
         self.phi.observe(&seen);
-        self.causes.observe(&seen);
+        // Without every event it has nothing to report.
+        if self.facts.detail >= Detail::All {
+            self.causes.observe(&seen);
+        }
         self.regular.observe(&seen);
         self.sessions.observe(&seen);
         self.sibling_lifetime.observe(&seen);
@@ -324,6 +327,7 @@ impl Observation {
             faults: self.phases.spans(),
             healed: self.phases.healed(),
             judge: &self.judge,
+            holdings: &self.holdings,
         };
         let served = self.availability.report(&run);
         let stale = self.staleness.report(&run);

@@ -4,11 +4,11 @@ use crate::figures::{AgeBin, Figures};
 use crate::hlog::{self, HlogError};
 use crate::predict::{Compared, Prediction, Quorums};
 use crate::spread::MS;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tidemark_proto::event::Kind;
 
 /// One plan from several sources.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overlay {
     /// The plan's name.
     pub plan: String,
@@ -17,7 +17,7 @@ pub struct Overlay {
     /// The seed.
     pub seed: u64,
     /// N, R and W.
-    pub quorums: Quorums,
+    pub quorums: Option<Quorums>,
     /// The sources, the prediction first if there is one.
     pub sources: Vec<Source>,
     /// What the model supposes and the plan does not do.
@@ -25,7 +25,7 @@ pub struct Overlay {
 }
 
 /// A plan that varies something: each of its cells from several sources.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Family {
     /// The plan's name.
     pub plan: String,
@@ -55,7 +55,7 @@ pub struct FamilyRow {
 }
 
 /// What one source says. Times are milliseconds of the plan: those of a run whose times were stretched are shortened again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Source {
     /// `predict`, or the back-end's name.
     pub name: String,
@@ -78,7 +78,7 @@ pub struct Source {
 }
 
 /// A point of a freshness curve, and its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are named for what they hold")]
 pub struct Point {
     pub age_ms: f64,
@@ -88,7 +88,7 @@ pub struct Point {
 }
 
 /// How far what was measured is from what was predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Distance {
     /// The largest of P(fresh | age), in bins of at least [`READS_A_BIN`] reads, if there are as many; none without reads.
     pub curve: Option<f64>,
@@ -106,7 +106,7 @@ pub struct Distance {
 }
 
 /// Something that the model supposes, and what in the plan is not so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
     /// What is supposed.
     pub supposed: String,
@@ -439,7 +439,7 @@ pub(crate) mod made {
             plan: "quickstart".to_owned(),
             question: "How stale do reads get?".to_owned(),
             seed: 7,
-            quorums,
+            quorums: Some(quorums),
             sources: vec![Source::predicted(&prediction), run.unwrap()],
             broken: vec![Broken {
                 supposed: "nothing fails".to_owned(),

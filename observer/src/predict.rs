@@ -68,8 +68,7 @@ pub struct Legs {
 }
 
 /// Who coordinates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinator {
     /// Somebody who holds no keys: every replica is four legs away.
     Gateway,
@@ -78,8 +77,7 @@ pub enum Coordinator {
 }
 
 /// Whom a read asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadSet {
     /// All N replicas, of which the first R to answer count: Dynamo.
     All,

@@ -1,7 +1,7 @@
 //! The story of one operation: what it found or did, message by message, and if it is a stale read, the story of what it
 //! missed, why that was not there, and what brought it later.
 
-use crate::cause::{Blame, Cure, Ledger};
+use crate::cause::{Blame, Cause, Cure, Ledger};
 use crate::history::Key;
 use crate::judge::{Judge, Staleness, Verdict};
 use crate::report::words::{milliseconds, seconds};
@@ -57,6 +57,8 @@ struct Subject {
     missed: Option<OperationId>,
     /// Why each replica that answered did not have that.
     blames: Vec<(NodeId, Blame)>,
+    /// What the report counts it as, by all that it misses.
+    label: Blame,
 }
 
 /// Looks for an operation and what becomes of the replicas that did not have what it misses.
@@ -85,16 +87,16 @@ impl Inquiry {
         match event {
             Event::Returned(operation) if operation.id == self.id => {
                 let missed = self.judge.missed().iter();
-                let missed = missed.max_by_key(|(_, finish)| *finish);
-                let missed = missed.map(|(write, _)| *write);
+                let missed = missed.max_by_key(|(_, finish)| *finish).copied();
                 let nodes = operation.answered.iter();
                 let blames = nodes
                     .filter_map(|node| Some((*node, self.ledger.blame(operation, missed?, *node))));
                 self.subject = Some(Subject {
                     blames: blames.collect(),
+                    label: self.ledger.label(operation, self.judge.missed()).0,
                     operation: (**operation).clone(),
                     verdict,
-                    missed,
+                    missed: missed.map(|(write, _)| write),
                 });
             }
             Event::Stored(stored) => self.cure(stored),
@@ -115,11 +117,8 @@ impl Inquiry {
         if !is_ill || self.cures.contains_key(&stored.node) {
             return;
         }
-        let cured = stored.versions.iter().find(|version| {
-            *version == missed
-                || self.judge.supersedes(**version, *missed)
-                || self.judge.precedes(*missed, **version) == Some(true)
-        });
+        let mut versions = stored.versions.iter();
+        let cured = versions.find(|version| self.judge.brings(**version, *missed));
         if let Some(version) = cured
             && let Some(cure) = Cure::by(stored, version == missed)
         {
@@ -149,7 +148,7 @@ impl<'a> Told<'a> {
         operation == self.subject.operation.id || Some(operation) == self.subject.missed
     }
 
-    /// Whether a node or one of several is worth a word.
+    /// Whether a node is one of those that answered.
     fn concerns(&self, node: NodeId) -> bool {
         self.subject.operation.answered.contains(&node)
     }
@@ -283,7 +282,7 @@ impl<'a> Told<'a> {
             return;
         };
         let number = (passage.from, passage.to, method, passage.k);
-        let Some(place) = self.messages.get(&number) else {
+        let Some(place) = self.messages.remove(&number) else {
             return;
         };
         let took = |time: Option<Duration>| {
@@ -300,7 +299,7 @@ impl<'a> Told<'a> {
             "" => String::new(),
             rules => format!(" ({})", rules.replace('+', ", ")),
         };
-        write!(self.lines[*place].1, " {fate}{rules}").expect("memory takes every write");
+        write!(self.lines[place].1, " {fate}{rules}").expect("memory takes every write");
     }
 
     /// Whether a replica that answered has from now on what was missed, or anybody stores what this is about.
@@ -392,6 +391,9 @@ fn reasons(subject: &Subject, cures: &BTreeMap<NodeId, (Duration, OperationId, C
         .expect("memory takes every write");
     }
     text.push('\n');
+    if subject.label.cause == Cause::Several {
+        text.push_str("Other writes that it misses were not there for other reasons: the report has it under several causes.\n");
+    }
     text
 }
 

@@ -185,7 +185,7 @@ impl Checked {
                 "no Γ, Δ and k: a value was written twice, or is the initial one".to_owned()
             }
             Unscored::Impossible(read) => format!(
-                "no Γ, Δ and k: {} returned what was written only later",
+                "no Γ, Δ and k: no write explains {}: nobody wrote what it returned, or only later",
                 self.operation(read)
             ),
             Unscored::NoTimes => "no Γ and Δ: the file has no times".to_owned(),

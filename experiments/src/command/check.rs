@@ -18,13 +18,11 @@ const AFTER: &str =
 pub(super) struct Arguments {
     /// A history, of Jepsen, Porcupine, Tidemark or your own; or the folder of a run.
     file: PathBuf,
-    /// What every object is: by default, what files of the format are about.
     #[arg(long, value_name = "MODEL", help = format!("What every object is [of: {}; by default what such files are about]", model::names().join(", ")))]
     model: Option<String>,
     /// What every object is at the beginning, in EDN: 3, "text", nil.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     initial: Option<String>,
-    /// How the file is written.
     #[arg(long, value_name = "FORMAT", help = format!("How the file is written [one of: {}; by default what it looks like]", format::names().collect::<Vec<_>>().join(", ")))]
     format: Option<String>,
     /// How long the check may take, in seconds; what is not known by then is unknown.
@@ -54,7 +52,7 @@ fn answer(arguments: Arguments) -> anyhow::Result<ExitCode> {
         initial: arguments.initial,
         format: arguments.format,
         timeout,
-        memory: arguments.memory << 20,
+        memory: arguments.memory.saturating_mul(1 << 20),
         figures: match arguments.metrics {
             true => Figures::Metrics,
             false => Figures::Scores,

@@ -22,7 +22,7 @@ pub enum Class {
     Cluster = 6,
     /// A write may have happened or not.
     Unknown = 7,
-    /// There is no such key.
+    /// There is no such key or operation.
     NotFound = 8,
     /// It was interrupted.
     Interrupted = 130,
@@ -119,7 +119,7 @@ pub(super) const HELP: &str = "Exit codes:
     5  a process of the run could not be started, or died
     6  the cluster cannot be reached, or refuses: nothing was written
     7  it is unknown whether a write happened
-    8  the key was not found
+    8  the key or the operation was not found
   130  interrupted
 `tidemark check` has Jepsen's instead: 0 valid, 1 invalid, 2 unknown, 254 the command line or the file is wrong.";
 /// Where the lines of advice are broken.

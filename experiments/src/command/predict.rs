@@ -70,7 +70,7 @@ pub(super) struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Asked {
     All,
-    R,
+    Quorum,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -89,7 +89,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         },
         read_set: match arguments.read_set {
             Asked::All => ReadSet::All,
-            Asked::R => ReadSet::Quorum,
+            Asked::Quorum => ReadSet::Quorum,
         },
     };
     let n = usize::from(arguments.n);

@@ -24,7 +24,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (folder, record) = Folder::open(run).class(Class::File)?;
     let kept = record.plan.events;
     if kept != Detail::All {
-        eprintln!("this run kept events = {kept:?}: only with \"all\" is every message known");
+        let kept = serde_json::to_string(&kept)?;
+        eprintln!("this run kept events = {kept}: only with \"all\" is every message known");
     }
     let events = || anyhow::Ok(Events::new(folder.history(&record)?)?.map(|event| Ok(event?)));
     let told = story(*operation, events).class(Class::File)?;

@@ -53,7 +53,7 @@ pub fn broken(
         read_set(plan, model),
     );
     not(
-        "coordinators hold no keys, or else each holds the key",
+        "coordinators hold no keys, or else chance chooses one of the key's replicas",
         coordinators(plan, model),
     );
     not(
@@ -144,9 +144,11 @@ fn read_set(plan: &Plan, model: &Model) -> Option<String> {
 }
 
 fn coordinators(plan: &Plan, model: &Model) -> Option<String> {
+    if option(plan, "coordinator") == Some("first") {
+        return Some("a key's first replica coordinates all its requests".to_owned());
+    }
     let (nodes, n) = (usize::from(plan.cluster.nodes), plan.replicas());
-    let is_first = option(plan, "coordinator") == Some("first");
-    let is_mixed = model.coordinator == Coordinator::Replica && nodes > n && !is_first;
+    let is_mixed = model.coordinator == Coordinator::Replica && nodes > n;
     is_mixed.then(|| format!("any of {nodes} nodes coordinates, and {n} hold a key"))
 }
 

@@ -75,7 +75,8 @@ fn is_near(plan: &Plan, gateway: NodeId, node: NodeId) -> bool {
     further(plan, gateway, node).iter().all(|ms| *ms == 0.0)
 }
 
-/// What rules for single links add to each leg between two participants, in milliseconds, where that is constant.
+/// What rules for single links add to each leg between two participants, in milliseconds; no number if one of
+/// them is not the same constant for every message.
 fn further(plan: &Plan, coordinator: NodeId, node: NodeId) -> [f64; 4] {
     LEGS.map(|(method, is_answer)| {
         let (from, to) = if is_answer {
@@ -88,12 +89,18 @@ fn further(plan: &Plan, coordinator: NodeId, node: NodeId) -> [f64; 4] {
             matches!(selector.links, Links::Listed(_))
                 && selector.concerns(from, to, method.name(), Direction::Request)
         });
-        rules.filter_map(constant_ms).sum()
+        rules
+            .map(|rule| constant_ms(rule).unwrap_or(f64::NAN))
+            .sum()
     })
 }
 
-/// The latency of a rule whose latency is constant.
+/// The latency of a rule that delays every message by the same.
 fn constant_ms(rule: &RuleSpec) -> Option<f64> {
+    let chosen = &rule.selector;
+    if rule.kind != "latency" || chosen.probability.is_some() || chosen.every.is_some() {
+        return None;
+    }
     let constant: Span = rule.options.get("constant")?.as_str()?.parse().ok()?;
     Some(constant.as_f64() / 1e6)
 }

@@ -423,7 +423,32 @@ fn what_is_no_whole_history_is_refused_with_its_line_and_its_reason() {
         "h.edn",
         STALE.replace(":f :read", ":f :append"),
         &["--model", "register"],
-        "line 6: a register has no function \"append\"",
+        "h.edn:6: a register has no function \"append\"",
+    );
+    let deep = "[".repeat(100_000);
+    refuse(
+        "h.edn",
+        STALE.replace(
+            ":value nil",
+            &format!(":value {deep}{}", deep.replace('[', "]")),
+        ),
+        &[],
+        "h.edn:6: values lie in one another more than 128 deep",
+    );
+    refuse(
+        "h.edn",
+        STALE,
+        &[
+            "--initial",
+            &format!("{0}1{1}", &deep[..1_000], "]".repeat(1_000))[..],
+        ],
+        "--initial: values lie in one another more than 128 deep",
+    );
+    refuse(
+        "h.txt",
+        "nothing of it\n",
+        &["--format", "jepsen-log"],
+        "h.txt:1: there is no operation in it, read as jepsen-log",
     );
     let early = LINES.replace("\"end_ns\":30", "\"end_ns\":19");
     refuse(
@@ -532,6 +557,21 @@ fn a_runs_own_files_go_back_in_with_equal_verdicts() {
     assert_eq!(verdicts[0].1.as_object().unwrap().len(), 20);
     assert_eq!(verdicts[0], verdicts[1]);
     assert_eq!(verdicts[0], verdicts[2]);
+    // Whether siblings were read, and what was not answered, is kept as well.
+    let metrics = |name: &str| {
+        let output = tidemark(&folder.join(name), &["--json", "--metrics"]);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let reads = json["metrics"]["siblings"].clone();
+        (
+            json["metrics"]["stale_single_value"]["value"].clone(),
+            reads["value"].clone(),
+        )
+    };
+    assert_eq!(metrics("history.edn"), metrics("history.jsonl"));
+    let refused = tidemark(&folder, &["--format", "edn"]);
+    assert_eq!(refused.status.code(), Some(254));
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(why.contains("--format is edn, but"), "{why}");
     let ops = fs::read(folder.join("ops.csv")).unwrap();
     let cut = &ops[..ops.len() - 4];
     let line = cut.iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -1,7 +1,7 @@
 //! What is remembered of writes, messages and machines, so that a replica's ignorance can be explained.
 
 use super::{Blame, Cause};
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, Recent};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
@@ -21,10 +21,8 @@ pub struct Ledger {
     sweep_at: usize,
     /// Which write a message number is of, until it is known what the network did with it.
     sent: Lookup<Number, OperationId>,
-    /// What the network did with messages of which it is not yet known that they were sent.
-    early: Lookup<Number, Way>,
     /// When a node was asked for a read what it holds.
-    asked: Lookup<(OperationId, NodeId), Duration>,
+    asked: Recent<(OperationId, NodeId), Duration>,
     replicas: Lookup<Bytes, SmallVec<[NodeId; 3]>>,
     machines: BTreeMap<NodeId, Vec<(Duration, MachineChange)>>,
     collected: Lookup<(NodeId, Bytes), Duration>,
@@ -52,7 +50,6 @@ struct Leg {
 }
 
 /// What the network did with a message.
-#[derive(Clone)]
 struct Way {
     /// None: it never arrived.
     arrives: Option<Duration>,
@@ -105,7 +102,7 @@ impl Ledger {
                 method: Method::Fetch,
                 ..
             } => {
-                self.asked.insert((*operation, *to), *at);
+                self.asked.insert(*at, (*operation, *to), *at);
             }
             Event::Fate(passage) if passage.method == Method::Store.name() => self.pass(passage),
             Event::Stored(stored) => {
@@ -138,25 +135,33 @@ impl Ledger {
         read: &Operation,
         missed: &[(OperationId, Duration)],
     ) -> (Blame, Option<NodeId>) {
+        let by_age = |(id, finish): &(OperationId, Duration)| (Reverse(*finish), *id);
         let mut newest = missed.to_vec();
-        newest.sort_unstable_by_key(|(_, finish)| Reverse(*finish));
-        newest.truncate(LOOKED_AT);
+        if newest.len() > LOOKED_AT {
+            newest.select_nth_unstable_by_key(LOOKED_AT - 1, by_age);
+            newest.truncate(LOOKED_AT);
+        }
         let causes = read.answered.iter().filter_map(|node| {
             let blames = newest.iter();
-            let blames = blames.map(|(write, _)| self.blame(read, *write, *node));
+            let blames = blames.map(|missed| self.blame(read, *missed, *node));
             Some((blames.reduce(Blame::and)?, Some(*node)))
         });
         causes.min().unwrap_or((Blame::UNMATCHED, None))
     }
 
-    /// Why a node that answered a read did not have a write.
+    /// Why a node that answered a read did not have a write, which is given with its end.
     #[must_use]
-    pub fn blame(&self, read: &Operation, write: OperationId, node: NodeId) -> Blame {
+    pub fn blame(
+        &self,
+        read: &Operation,
+        (write, finish): (OperationId, Duration),
+        node: NodeId,
+    ) -> Blame {
         let asked = self.asked.get(&(read.id, node));
         let asked = asked.copied().unwrap_or(read.invoked);
         let Some(write) = self.writes.get(&write) else {
             // It is forgotten, since all have had it.
-            let gone = self.gone(node, &read.key, Duration::ZERO, asked);
+            let gone = self.gone(node, &read.key, finish, asked);
             return gone.unwrap_or(Blame::UNMATCHED);
         };
         let leg = write.legs.iter().find(|leg| leg.to == node);
@@ -178,9 +183,10 @@ impl Ledger {
     fn gone(&self, node: NodeId, key: &Bytes, held: Duration, asked: Duration) -> Option<Blame> {
         let is_between = |at: Duration| held < at && at <= asked;
         let changes = self.machines.get(&node);
-        let ended = changes.into_iter().flatten().find(|(at, change)| {
-            is_between(*at) && change.fault().is_some() && is_down_after(*change)
-        });
+        let ended = changes
+            .into_iter()
+            .flatten()
+            .find(|(at, change)| is_between(*at) && is_down_after(*change));
         if let Some((at, change)) = ended {
             return Some(self.machine(Cause::RestartedWithout, node, *at, *change));
         }
@@ -324,12 +330,8 @@ impl Ledger {
     }
 
     fn send(&mut self, operation: OperationId, number: Number) {
-        let way = self.early.remove(&number);
-        if way.is_none() {
-            self.sent.insert(number, operation);
-        }
-        let leg = self.write(operation).leg(number.1);
-        leg.way = way.or(leg.way.take());
+        self.sent.insert(number, operation);
+        self.write(operation).leg(number.1);
     }
 
     fn pass(&mut self, passage: &Passage) {
@@ -347,11 +349,9 @@ impl Ledger {
             fault: places.next(),
             is_faulty: passage.faulty,
         };
-        match self.sent.remove(&number) {
-            Some(operation) => self.write(operation).leg(number.1).way = Some(way),
-            None => {
-                self.early.insert(number, way);
-            }
+        // A node that is started again counts anew: each number is used up by its fate.
+        if let Some(operation) = self.sent.remove(&number) {
+            self.write(operation).leg(number.1).way = Some(way);
         }
     }
 
@@ -380,6 +380,11 @@ impl Ledger {
                     hint.dropped = Some(*at);
                 }
             }
+            (Chore::HintDelivered, Some(of)) => {
+                if let Some(write) = self.writes.get_mut(operation) {
+                    write.hints.retain(|hint| hint.of != *of);
+                }
+            }
             (Chore::Collected, _) => {
                 self.collected.insert((*node, key.clone()), *at);
             }
@@ -397,7 +402,6 @@ impl Ledger {
             let is_everywhere = write.legs.iter().all(|leg| leg.held.is_some_and(is_old));
             !(is_old(write.begun) && is_everywhere && write.hints.is_empty())
         });
-        self.asked.retain(|_, at| !is_old(*at));
         self.sweep_at = 2 * self.writes.len();
     }
 }

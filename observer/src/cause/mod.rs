@@ -25,7 +25,8 @@ pub enum Cause {
     Paused,
     /// The replica had the write and was started again without it.
     RestartedWithout,
-    /// The write lost to another one whose stamp is of a clock that was wrong.
+    /// The replica was given the write and does not hold it, which nothing else explains, and a clock had been wrong before:
+    /// the write lost to another one by its stamp.
     SkewedClock,
     /// The network lost the message.
     Dropped,

@@ -227,17 +227,3 @@ impl Display for SmallestK {
         }
     }
 }
-
-impl Display for Unscored {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
-        match self {
-            Self::NoRegister => f.write_str("scores are for registers"),
-            Self::ValuesRepeat => f.write_str("values were written more than once"),
-            Self::Impossible(_) => f.write_str(
-                "a read returned what nobody had written, and no age of an answer explains it",
-            ),
-            Self::NoTimes => f.write_str("the recording has no times, only an order"),
-            Self::Doubt(doubt) => doubt.fmt(f),
-        }
-    }
-}

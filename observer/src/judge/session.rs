@@ -4,6 +4,7 @@
 
 use super::order::{Moment, precedes};
 use crate::ranges::Ranges;
+use smallvec::SmallVec;
 use std::time::Duration;
 
 /// What a session has done with a key.
@@ -11,7 +12,7 @@ use std::time::Duration;
 pub(super) struct Session {
     /// The first end of a write of its own that was acknowledged.
     pub(super) wrote: Option<Moment>,
-    found: Vec<Found>,
+    found: SmallVec<[Found; 1]>,
 }
 
 /// A version that one of its reads has returned.
@@ -59,7 +60,7 @@ impl Session {
     }
 }
 
-/// No operation takes longer.
+/// An operation that takes longer may be held to have begun after what it could not have known was replaced.
 const LONGEST_OPERATION: Duration = Duration::from_secs(60);
 /// How many versions of a key a session remembers that it has read, the last ones.
 const MOST_FOUND: usize = 64;

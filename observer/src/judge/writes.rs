@@ -21,7 +21,7 @@ pub(super) struct Writes {
     /// Those after the past.
     recent: VecDeque<Write>,
     /// Those that would be past, but that nothing has superseded.
-    kept: BTreeMap<u32, Write>,
+    kept: BTreeMap<u32, Box<Write>>,
     /// The one of those that is looked at next, whether it is still so.
     doubted: u32,
     past: Past,
@@ -48,7 +48,7 @@ pub(super) struct Writes {
     first_read: Option<Moment>,
     /// The first return of a write that was not acknowledged.
     first_unacknowledged: Option<Moment>,
-    sessions: BTreeMap<NodeId, Session>,
+    sessions: BTreeMap<NodeId, Box<Session>>,
 }
 
 pub(super) struct Write {
@@ -116,20 +116,20 @@ impl Writes {
     pub(super) fn get(&self, index: u32) -> Option<&Write> {
         match index.checked_sub(self.past.base) {
             Some(place) => self.recent.get(place as usize),
-            None => self.kept.get(&index),
+            None => self.kept.get(&index).map(|write| &**write),
         }
     }
 
     fn get_mut(&mut self, index: u32) -> Option<&mut Write> {
         match index.checked_sub(self.past.base) {
             Some(place) => self.recent.get_mut(place as usize),
-            None => self.kept.get_mut(&index),
+            None => self.kept.get_mut(&index).map(|write| &mut **write),
         }
     }
 
     /// What the session of an operation has done.
     pub(super) fn session(&self, of: OperationId) -> Option<&Session> {
-        self.sessions.get(&of.issuer())
+        self.sessions.get(&of.issuer()).map(|session| &**session)
     }
 
     /// Adds a write whose context told of these versions; gives its place.
@@ -411,7 +411,7 @@ impl Writes {
             .kept
             .iter()
             .filter(|(index, _)| !covered.contains(**index));
-        let kept = kept.map(|(index, write)| (*index, write));
+        let kept = kept.map(|(index, write)| (*index, &**write));
         let gaps = covered.gaps(self.past.base, self.next_index());
         let recent = gaps.filter_map(|index| Some((index, self.get(index)?)));
         Uncovered {

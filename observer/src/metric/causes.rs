@@ -94,12 +94,11 @@ impl Causes {
             return;
         };
         for version in &stored.versions {
-            let cured = |write: &OperationId| {
-                write == version
-                    || judge.supersedes(*version, *write)
-                    || judge.precedes(*write, *version) == Some(true)
+            // What only tells what is held has brought nothing.
+            let brings = |write: &OperationId| {
+                judge.brings(*version, *write) && Cure::by(stored, write == version).is_some()
             };
-            for (write, reads) in lacking.extract_if(.., |write, _| cured(write)) {
+            for (write, reads) in lacking.extract_if(.., |write, _| brings(write)) {
                 let Some(cure) = Cure::by(stored, write == *version) else {
                     continue;
                 };

@@ -14,7 +14,8 @@ use super::{Metric, Run, Seen};
 use crate::judge::Judge;
 use crate::spread::Distribution;
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_proto::event::{Event, Stored};
 use tidemark_proto::id::{NodeId, OperationId};
@@ -28,7 +29,7 @@ pub(crate) struct Divergence {
 
 #[derive(Default)]
 struct Key {
-    replicas: BTreeMap<NodeId, Replica>,
+    replicas: SmallVec<[(NodeId, Replica); 3]>,
     /// Since when two of them, the lesser first, have diverged.
     content: BTreeMap<(NodeId, NodeId), Duration>,
     order: BTreeMap<(NodeId, NodeId), Duration>,
@@ -36,8 +37,8 @@ struct Key {
 
 #[derive(Default)]
 struct Replica {
-    held: Vec<OperationId>,
-    replaced: VecDeque<OperationId>,
+    held: SmallVec<[OperationId; 1]>,
+    replaced: SmallVec<[OperationId; 2]>,
 }
 
 /// The windows that have ended, and how many have not.
@@ -60,8 +61,14 @@ impl Metric for Divergence {
             return;
         }
         let key = self.keys.entry(stored.key.clone()).or_default();
-        key.replicas.entry(stored.node).or_default().take(stored);
-        let own = &key.replicas[&stored.node];
+        let mut replicas = key.replicas.iter();
+        let place = replicas.position(|(node, _)| *node == stored.node);
+        let place = place.unwrap_or_else(|| {
+            key.replicas.push((stored.node, Replica::default()));
+            key.replicas.len() - 1
+        });
+        key.replicas[place].1.take(stored);
+        let own = &key.replicas[place].1;
         for (node, other) in &key.replicas {
             if *node == stored.node {
                 continue;
@@ -95,11 +102,11 @@ impl Replica {
     fn take(&mut self, stored: &Stored) {
         let gone = self.held.iter().filter(|id| !stored.versions.contains(id));
         for id in gone.copied().collect::<Vec<_>>() {
-            self.replaced.push_back(id);
+            self.replaced.push(id);
         }
         let excess = self.replaced.len().saturating_sub(MOST_REPLACED);
         self.replaced.drain(..excess);
-        self.held.clone_from(&stored.versions);
+        self.held = SmallVec::from_slice(&stored.versions);
     }
 
     /// Whether it holds a write that the other neither holds nor has superseded.

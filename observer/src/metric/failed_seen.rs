@@ -1,7 +1,7 @@
 //! Reads of writes that definitely failed: a read of the load returned a write whose client was told that it did not happen.
 //!
 //! It counts whether the write had failed before the read returned or failed after it. One of which nobody knows whether it
-//! took effect may be read. The opportunities are all answered reads of the load.
+//! took effect may be read. What fails more than a minute after it was read last may be missed. The opportunities are all answered reads of the load.
 //!
 //! Reference: A. Adya, “Weak consistency”, MIT 1999, §4.2 (G1a, aborted reads).
 

@@ -7,16 +7,15 @@ use super::{Metric, Run, Seen};
 use crate::figures::{Lag as Figures, Measured};
 use crate::lookup::Recent;
 use crate::spread::{Distribution, MS};
-use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, Kind, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 
 #[derive(Default)]
 pub(crate) struct Lag {
-    replicas: BTreeMap<Bytes, SmallVec<[NodeId; 3]>>,
+    /// Whether it was told of any key who its replicas are.
+    knows_placement: bool,
     writes: Recent<OperationId, Write>,
     /// Completed writes of the load.
     complete: u64,
@@ -45,13 +44,10 @@ impl Metric for Lag {
 
     fn observe(&mut self, seen: &Seen<'_>) {
         match seen.event {
-            Event::Placed { key, nodes } => {
-                let nodes = SmallVec::from_slice(nodes);
-                self.replicas.insert(key.clone(), nodes);
-            }
+            Event::Placed { .. } => self.knows_placement = true,
             Event::Stored(stored) => {
-                let replicas = self.replicas.get(&stored.key);
-                if !replicas.is_some_and(|replicas| replicas.contains(&stored.node)) {
+                let placed = seen.holdings.of(&stored.key);
+                if !placed.is_some_and(|key| key.replicas.contains(&stored.node)) {
                     return;
                 }
                 for operation in &stored.versions {
@@ -72,7 +68,7 @@ impl Metric for Lag {
                     && seen.load().is_some() =>
             {
                 self.complete += 1;
-                if self.replicas.is_empty() {
+                if !self.knows_placement {
                     return;
                 }
                 let mut write = self.writes.remove(&operation.id).unwrap_or_default();

@@ -166,6 +166,9 @@ impl Lifecycle {
             let is_missed = missed.iter().any(|(missed, _)| missed == id);
             *finish >= read.invoked && !versions.contains(id) && !is_missed
         });
+        if key.unread.is_empty() {
+            key.unread = Vec::new();
+        }
         key.read = read.invoked;
     }
 }

@@ -12,54 +12,25 @@
 use super::{Metric, Run, Seen};
 use crate::figures::{LostWrites as Figures, Measured};
 use crate::tally::{Tally, shares};
-use bytes::Bytes;
-use smallvec::SmallVec;
-use std::collections::BTreeMap;
-use tidemark_proto::event::{Detail, Event, Kind, MachineChange, Outcome};
-use tidemark_proto::id::{NodeId, OperationId};
+use tidemark_proto::event::{Detail, Event, Kind, Outcome};
 
 #[derive(Default)]
 pub(crate) struct LostWrites {
-    held: BTreeMap<Bytes, SmallVec<[Holding; 3]>>,
     /// Acknowledged writes, by when they began.
     acknowledged: Tally,
-}
-
-struct Holding {
-    node: NodeId,
-    versions: SmallVec<[OperationId; 1]>,
 }
 
 impl Metric for LostWrites {
     type Figures = Measured<Figures>;
 
     fn observe(&mut self, seen: &Seen<'_>) {
-        match seen.event {
-            Event::Stored(stored) => {
-                let holdings = self.held.entry(stored.key.clone()).or_default();
-                holdings.retain(|holding| holding.node != stored.node);
-                if !stored.versions.is_empty() {
-                    holdings.push(Holding {
-                        node: stored.node,
-                        versions: SmallVec::from_slice(&stored.versions),
-                    });
-                }
-            }
-            Event::Machine {
-                node,
-                change: MachineChange::Restarted | MachineChange::RestartedEmpty,
-                ..
-            } => {
-                for holdings in self.held.values_mut() {
-                    holdings.retain(|holding| holding.node != *node);
-                }
-            }
-            Event::Returned(write) if write.kind != Kind::Get && write.outcome == Outcome::Ok => {
-                let place = seen.phases.place(write.invoked);
-                let block = place.map_or(0, |place| place.block);
-                self.acknowledged.add(block, false);
-            }
-            _ => {}
+        if let Event::Returned(write) = seen.event
+            && write.kind != Kind::Get
+            && write.outcome == Outcome::Ok
+        {
+            let place = seen.phases.place(write.invoked);
+            let block = place.map_or(0, |place| place.block);
+            self.acknowledged.add(block, false);
         }
     }
 
@@ -77,10 +48,7 @@ impl Metric for LostWrites {
         };
         let (mut examples, mut overwritten_examples) = (Vec::new(), Vec::new());
         for key in run.judge.keys() {
-            let holdings = self.held.get(key).into_iter().flatten();
-            let held: Vec<OperationId> = holdings
-                .flat_map(|holding| holding.versions.iter().copied())
-                .collect();
+            let held = run.holdings.versions(key);
             let (lost, forgotten) = run.judge.lost(key, &held);
             (0..forgotten).for_each(|_| mark(0, !held.is_empty()));
             for lost in lost {

@@ -99,6 +99,7 @@ pub(crate) struct Run<'a> {
     pub(crate) faults: &'a [FaultSpan],
     pub(crate) healed: Option<Duration>,
     pub(crate) judge: &'a Judge,
+    pub(crate) holdings: &'a Holdings,
 }
 
 impl Run<'_> {

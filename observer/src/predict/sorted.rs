@@ -67,13 +67,6 @@ impl Sorted {
             Some(place) => in_seven_digits(self.rest[place]),
         }
     }
-
-    /// The 95 % interval of a quantile: the quantiles that lie 1.96 standard errors of p to either side.
-    #[must_use]
-    pub fn quantile_interval(&self, p: f64) -> (f64, f64) {
-        let (low, high) = wilson(p, self.count() as f64);
-        (self.quantile(low), self.quantile(high))
-    }
 }
 
 /// The shortest number that is this one as a 32-bit float: 0.3 rather than 0.30000001192.
@@ -103,6 +96,5 @@ mod tests {
             [0.0, 0.3, 2.5, 9.0].map(|ms| sorted.up_to(ms)),
             [2, 3, 4, 5]
         );
-        assert_eq!(sorted.quantile_interval(0.5), (0.0, 3.0));
     }
 }

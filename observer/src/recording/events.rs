@@ -32,7 +32,6 @@ impl Recording {
 
 /// A recording on its way to events.
 struct Replay<'a> {
-    initial: &'a Value,
     ids: Vec<OperationId>,
     /// The operation that wrote a value of a key.
     writers: BTreeMap<(&'a str, &'a Value), OperationId>,
@@ -79,7 +78,6 @@ impl<'a> Replay<'a> {
         }
         let start = recording.operations.first().map_or(0, |first| first.start);
         Ok(Self {
-            initial,
             ids,
             writers,
             latest: BTreeMap::new(),
@@ -94,9 +92,11 @@ impl<'a> Replay<'a> {
         let id = self.ids[index];
         match &operation.call {
             Call::Read(Some(value)) if operation.outcome == Outcome::Ok => {
-                let writer = self.writers.get(&(&*operation.key, value));
-                let versions = writer.filter(|_| value != self.initial);
-                let versions = versions.copied().into_iter().collect();
+                let writer = |value| self.writers.get(&(&*operation.key, value)).copied();
+                let versions = match (writer(value), value) {
+                    (None, Value::List(siblings)) => siblings.iter().filter_map(writer).collect(),
+                    (writer, _) => writer.into_iter().collect(),
+                };
                 let read = returned(id, Purpose::Load, Kind::Get, operation, versions);
                 self.events.push(Event::Returned(Box::new(read)));
             }

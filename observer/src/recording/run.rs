@@ -65,7 +65,7 @@ impl Run {
             name: Some(id.to_string().into()),
             process: 0,
             key: name(key),
-            call: call(*kind, *id, &[]),
+            call: call(Outcome::Unknown, *kind, *id, &[]),
             start: nanoseconds(invocation.invoked),
             end: u64::MAX,
             outcome: Outcome::Unknown,
@@ -83,7 +83,7 @@ impl Run {
             name: Some(id.to_string().into()),
             process: 0,
             key: name(key),
-            call: call(*kind, *id, &operation.versions),
+            call: call(operation.outcome, *kind, *id, &operation.versions),
             start: nanoseconds(invoked),
             end: match operation.outcome {
                 Outcome::Ok | Outcome::Failed => nanoseconds(returned),
@@ -146,11 +146,13 @@ impl Processes {
     }
 }
 
-fn call(kind: Kind, id: OperationId, versions: &[OperationId]) -> Call {
+/// What an operation asked for; what it read only if it was answered.
+fn call(outcome: Outcome, kind: Kind, id: OperationId, versions: &[OperationId]) -> Call {
     let value = |id: &OperationId| Value::Text(id.to_string().into());
     match (kind, versions) {
         (Kind::Put, _) => Call::Write(value(&id)),
         (Kind::Delete, _) => Call::Write(Value::Nil),
+        (Kind::Get, _) if outcome != Outcome::Ok => Call::Read(None),
         (Kind::Get, []) => Call::Read(Some(Value::Nil)),
         (Kind::Get, [version]) => Call::Read(Some(value(version))),
         (Kind::Get, versions) => {

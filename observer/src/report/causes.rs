@@ -33,9 +33,10 @@ fn known(causes: &Causes) -> Markup {
     html! {
         (table(heads, rows))
         p.note {
-            "Of the replicas that answered a stale read, one is named, with why it did not have the newest write that was missed: by \
-             the write’s messages to it, what the network did with them, and what befell its machine. Where several causes hold \
-             the one that stands first here is named. Healed by: what first gave that replica the write, or one that supersedes it."
+            "Of the replicas that answered a stale read, one is named, with why it did not have the writes that were missed: by their \
+             messages to it, what the network did with them, and what befell its machine. Where several causes hold the one that \
+             stands first here is named; several causes: not all writes for one reason. Healed by: what first gave that replica the \
+             newest of them, or one that supersedes it."
         }
     }
 }

@@ -5,6 +5,7 @@ use super::words::{count, milliseconds, none, number, percent};
 use super::{Manifest, document, figure, section};
 use crate::overlay::{Overlay, READS_A_BIN, ROWS, Row, Source};
 use crate::plot;
+use crate::predict::Quorums;
 use maud::html;
 use std::fmt::Write as _;
 
@@ -82,11 +83,11 @@ pub fn overlay_text(overlay: &Overlay, manifest: &Manifest) -> String {
 
 fn facts(overlay: &Overlay) -> String {
     let Overlay { plan, seed, .. } = overlay;
-    let crate::predict::Quorums { n, r, w } = overlay.quorums;
-    format!(
-        "{plan} · {} · N = {n}, R = {r}, W = {w} · seed {seed}",
-        names(overlay)
-    )
+    let quorums = overlay.quorums.map_or_else(String::new, |quorums| {
+        let Quorums { n, r, w } = quorums;
+        format!(" · N = {n}, R = {r}, W = {w}")
+    });
+    format!("{plan} · {}{quorums} · seed {seed}", names(overlay))
 }
 
 fn names(overlay: &Overlay) -> String {
@@ -96,6 +97,9 @@ fn names(overlay: &Overlay) -> String {
 
 /// How far each run is from the prediction, in a sentence.
 fn verdict(overlay: &Overlay) -> String {
+    if !overlay.sources.iter().any(Source::is_predicted) {
+        return "Nothing was predicted.".to_owned();
+    }
     let found = overlay.sources.iter().filter_map(|source| {
         let curve = source.distance?.curve?;
         Some(format!(

@@ -205,7 +205,8 @@ pub(super) fn oddities(figures: &Figures) -> Markup {
             p.note {
                 "Deleted: by an acknowledged delete, complete before the read started, whose context told of the value. Lacked: \
                  though nothing superseded or deleted it. Not acknowledged: the write failed, or may have. Of the reads of keys \
-                 of which there was such a delete, read or write before; the others of all answered reads."
+                 of which there was such a delete, read or write before; that found nothing, of those that could have been stale; the \
+                 others of all answered reads."
             }
         }
     }

@@ -200,7 +200,6 @@ fn after(figures: &Figures) -> Option<String> {
     (!parts.is_empty()).then(|| sentence(&parts.join("; ")))
 }
 
-/// Whether and when all replicas were equal.
 /// What became of hints, in words.
 pub(super) fn hints(hints: &Hints) -> String {
     let counts = [
@@ -220,6 +219,7 @@ pub(super) fn hints(hints: &Hints) -> String {
     )
 }
 
+/// Whether and when all replicas were equal.
 pub(super) fn convergence(convergence: &Convergence) -> String {
     let keys = count(convergence.keys);
     let all = match convergence.keys {

@@ -136,11 +136,11 @@ fn errors_name_the_thing_the_value_and_the_choices() {
         ),
         (
             error("register", None, "p1 cas x 1 2 0..1"),
-            "line 3: a register has no function \"cas\"; it has: read, write",
+            "a register has no function \"cas\"; it has: read, write",
         ),
         (
             error("kv-append", None, "p1 append x 1 0..1"),
-            "line 3: the append of a kv-append takes a text, not 1",
+            "the append of a kv-append takes a text, not 1",
         ),
     ];
     for (error, expected) in cases {

@@ -145,7 +145,7 @@ fn head(arguments: &Arguments, quorums: &str) -> String {
     };
     let asked = match arguments.read_set {
         Asked::All => "reads ask all replicas",
-        Asked::R => "reads ask R replicas",
+        Asked::Quorum => "reads ask R replicas",
     };
     format!(
         "{}, N = {}{quorums}: {coordinator}, {asked}; {} trials, seed {}, [95 % intervals]\n\n",

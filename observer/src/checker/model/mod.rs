@@ -121,7 +121,7 @@ pub enum ModelError {
     },
     /// An operation calls a function that it does not know.
     #[error(
-        "line {line}: a {model} has no function {function:?}; it has: {}",
+        "a {model} has no function {function:?}; it has: {}",
         functions.join(", ")
     )]
     Function {
@@ -135,7 +135,7 @@ pub enum ModelError {
         functions: &'static [&'static str],
     },
     /// An operation calls one of its functions with what that does not take.
-    #[error("line {line}: the {function} of a {model} takes {takes}, not {value}")]
+    #[error("the {function} of a {model} takes {takes}, not {value}")]
     Argument {
         /// Where the operation begins.
         line: u64,
@@ -148,6 +148,17 @@ pub enum ModelError {
         /// What it was given.
         value: Value,
     },
+}
+
+impl ModelError {
+    /// The line of the file that it is about, if it is about one.
+    #[must_use]
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Self::Unknown { .. } | Self::Initial { .. } => None,
+            Self::Function { line, .. } | Self::Argument { line, .. } => Some(*line),
+        }
+    }
 }
 
 impl Model {
@@ -184,7 +195,8 @@ impl Model {
     }
 
     /// Whether it is a register that is only read and written.
-    pub(crate) fn is_register(&self) -> bool {
+    #[must_use]
+    pub fn is_register(&self) -> bool {
         self.entry.name == register::ENTRY.name
     }
 

@@ -2,6 +2,7 @@
 
 use super::{State, Write, Writes};
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use tidemark_proto::event::Kind;
 use tidemark_proto::id::OperationId;
 
@@ -10,7 +11,10 @@ impl Writes {
     pub(in crate::judge) fn retire(&mut self) -> SmallVec<[OperationId; 2]> {
         let mut forgotten = SmallVec::new();
         if let Some(write) = self.recent.pop_front() {
-            self.kept.insert(self.past.base, write);
+            self.kept.insert(self.past.base, Box::new(write));
+            if self.recent.is_empty() {
+                self.recent = VecDeque::new();
+            }
             self.past.base += 1;
             forgotten.extend(self.forget(self.past.base - 1));
         }

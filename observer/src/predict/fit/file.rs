@@ -3,6 +3,7 @@
 //! A leg is drawn from its own column, whatever stands beside it. A field may be empty: columns may have as many
 //! latencies as they like.
 
+use super::LONGEST_MS;
 use crate::predict::{Latencies, Legs};
 use std::io::Read;
 use thiserror::Error;
@@ -90,8 +91,6 @@ fn wrong(error: &csv::Error) -> FileError {
 }
 
 const COLUMNS: [&str; 4] = ["w", "a", "r", "s"];
-/// About a month: legs that take longer are a mistake in the unit.
-const LONGEST_MS: f64 = 2.6e9;
 
 #[cfg(test)]
 mod tests {

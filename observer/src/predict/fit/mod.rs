@@ -46,3 +46,6 @@ fn pareto_or_exponential(body: f64, (scale_ms, shape): (f64, f64), rate: f64) ->
         ),
     ]))
 }
+
+/// About a month: legs that take longer are a mistake in the unit.
+pub(crate) const LONGEST_MS: f64 = 2.6e9;

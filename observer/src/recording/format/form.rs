@@ -67,6 +67,9 @@ impl<'e> Forms<'e> {
         }
         let line = self.line;
         let (form, rest) = edn::read(self.text).map_err(|error| self.error(line, &error))?;
+        if is_too_deep(&form) {
+            return Err(RecordingError::new(line, TOO_DEEP));
+        }
         self.advance(self.text.len() - rest.len());
         Ok(Some((line, form)))
     }
@@ -127,15 +130,44 @@ pub(super) fn value_of(form: &Edn<'_>) -> Value {
     }
 }
 
+/// Whether forms lie in one another deeper than is taken.
+fn is_too_deep(form: &Edn<'_>) -> bool {
+    let mut open = vec![(form, 0)];
+    while let Some((form, depth)) = open.pop() {
+        if depth > DEPTH {
+            return true;
+        }
+        let inside = depth + 1;
+        match form {
+            Edn::Vector(forms) | Edn::List(forms) => {
+                open.extend(forms.iter().map(|form| (form, inside)));
+            }
+            Edn::Set(forms) => open.extend(forms.iter().map(|form| (form, inside))),
+            Edn::Map(forms) => {
+                let both = forms.iter().flat_map(|(key, value)| [key, value]);
+                open.extend(both.map(|form| (form, inside)));
+            }
+            Edn::Tagged(_, form) => open.push((form, inside)),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// The value that a text in EDN stands for.
 ///
 /// # Errors
-/// It is not EDN, or more than one value.
+/// It is not EDN, more than one value, or too deep.
 pub fn value(text: &str) -> Result<Value, RecordingError> {
     let error = |what: &str| RecordingError::new(1, format!("{text:?} is {what}"));
     match edn::read(text) {
+        Ok((form, _)) if is_too_deep(&form) => Err(RecordingError::new(1, TOO_DEEP)),
         Ok((form, rest)) if rest.trim().is_empty() => Ok(value_of(&form)),
         Ok(_) => Err(error("more than one value")),
         Err(_) => Err(error("no value; write it like 3, \"text\" or nil")),
     }
 }
+
+/// So deep may forms lie in one another; a line could hold millions.
+const DEPTH: usize = 128;
+const TOO_DEEP: &str = "values lie in one another more than 128 deep";

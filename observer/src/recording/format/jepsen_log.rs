@@ -7,11 +7,10 @@
 //! Reference: Kingsbury, Jepsen, `jepsen.util/log-op`; the logs of etcd in Porcupine's `test_data/jepsen/`.
 
 use super::entry::{Dialect, Entry, Pairs, Step};
-use super::form::value_of;
+use super::form::value;
 use super::lines::{Line, Lines};
 use super::{Format, RecordingError};
 use crate::recording::Recording;
-use clojure_reader::edn;
 use std::io::BufRead;
 
 pub(super) const FORMAT: Format = Format {
@@ -45,7 +44,7 @@ fn entry(line: &Line<'_>) -> Result<Option<Entry>, RecordingError> {
         };
     };
     let fields: Vec<&str> = rest.splitn(4, '\t').map(str::trim).collect();
-    let [process, step, function, value] = fields[..] else {
+    let [process, step, function, rest] = fields[..] else {
         return match line.is_whole {
             true => Ok(None),
             false => error(CUT.to_owned()),
@@ -61,11 +60,11 @@ fn entry(line: &Line<'_>) -> Result<Option<Entry>, RecordingError> {
         ));
     };
     // Jepsen may say after a tab what went wrong.
-    let text = value.split('\t').next().unwrap_or_default();
-    let value = match edn::read(text) {
-        Ok((form, rest)) if rest.trim().is_empty() => value_of(&form),
-        _ if !line.is_whole => return error(CUT.to_owned()),
-        _ => return error(format!("{text:?} is no value")),
+    let text = rest.split('\t').next().unwrap_or_default();
+    let value = match value(text) {
+        Ok(value) => value,
+        Err(_) if !line.is_whole => return error(CUT.to_owned()),
+        Err(RecordingError { what, .. }) => return error(what),
     };
     Ok(Some(Entry {
         line: line.number,

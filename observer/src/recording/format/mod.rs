@@ -72,6 +72,10 @@ pub fn read(
         None => guess(&String::from_utf8_lossy(&head))?,
     };
     let recording = (format.read)(&mut Cursor::new(head).chain(input))?;
+    if recording.operations.is_empty() {
+        let what = format!("there is no operation in it, read as {}", format.name);
+        return Err(RecordingError::new(1, what));
+    }
     Ok((recording, format))
 }
 
