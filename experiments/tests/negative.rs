@@ -50,7 +50,7 @@ fn the_causes_say_what_is_wrong() {
         // No message was lost or late, and no machine failed: the network and the machines are not to blame.
         ("never-replicates", "cause_unmatched"),
         ("random-past", "cause_unmatched"),
-        ("forgets", "cause_restarted_without_it"),
+        ("forgets", "cause_restarted_without"),
     ] {
         let store = STORES.iter().find(|store| store.name == name);
         let store = store.expect("it is one of them");

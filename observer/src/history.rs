@@ -45,7 +45,7 @@ mod read;
 mod row;
 mod write;
 
-pub(crate) use cell::Key;
+pub(crate) use cell::{Key, Word};
 pub use order::Events;
 pub(crate) use read::{Invocations, Operations};
 pub use row::HistoryError;

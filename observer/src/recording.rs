@@ -155,6 +155,16 @@ impl Call {
     }
 }
 
+impl Value {
+    /// Whether it stands for several values that were read of a register at once: one of them at least was written.
+    pub(crate) fn is_siblings(&self, is_written: impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::List(values) => values.len() > 1 && values.iter().any(is_written),
+            Self::Nil | Self::Integer(_) | Self::Text(_) => false,
+        }
+    }
+}
+
 impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
         match self {

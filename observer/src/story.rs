@@ -2,7 +2,7 @@
 //! missed, why that was not there, and what brought it later.
 
 use crate::cause::{Blame, Cause, Cure, Ledger};
-use crate::history::Key;
+use crate::history::{Key, Word};
 use crate::judge::{Judge, Staleness, Verdict};
 use crate::report::words::{milliseconds, seconds};
 use std::collections::BTreeMap;
@@ -241,7 +241,7 @@ impl<'a> Told<'a> {
             || "without a context".to_owned(),
             |from| format!("with the context of {from}"),
         );
-        let what = format!("{id}  {} of {key} begins, {context}", word(*kind));
+        let what = format!("{id}  {} of {key} begins, {context}", Word(kind));
         self.say(invocation.invoked, what);
     }
 
@@ -268,7 +268,7 @@ impl<'a> Told<'a> {
             (Outcome::Failed, _) => format!("fails: {status}"),
             (Outcome::Unknown, _) => format!("is given up, its outcome unknown: {status}"),
         };
-        self.say(operation.returned, format!("{id}  {} {what}", word(*kind)));
+        self.say(operation.returned, format!("{id}  {} {what}", Word(kind)));
     }
 
     /// Adds to the line of a message what the network did with it.
@@ -337,7 +337,7 @@ fn heading(subject: &Subject) -> String {
     };
     let mut text = format!(
         "{id}  {} of {} at {begins}, {took}: {what}\n",
-        word(*kind),
+        Word(kind),
         Key(key)
     );
     let verdict = match subject.verdict {
@@ -414,14 +414,6 @@ fn found(read: &Operation) -> String {
         versions => words(&text(versions)),
     };
     format!("found {versions}, of {}", words(&nodes))
-}
-
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Get => "get",
-        Kind::Put => "put",
-        Kind::Delete => "delete",
-    }
 }
 
 /// What has happened to a machine.

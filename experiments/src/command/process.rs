@@ -149,12 +149,17 @@ pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
             ))
         };
         let interrupted = interrupted()?;
+        let mut lost = 0;
         let shutdown = async {
             interrupted.await;
             reporter.report(milestone(Milestone::Ended));
-            reporter.close(REPORTED_WITHIN).await;
+            lost = reporter.close(REPORTED_WITHIN).await;
         };
         child::observer(listener, &folder, ready, shutdown).await?;
+        ensure!(
+            lost == 0,
+            "{lost} events of the observer itself are not written down: the history in {path} is not whole"
+        );
         print(&format!(
             "tidemark observe {} computes its figures\n",
             quoted(&path.to_string())

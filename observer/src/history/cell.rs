@@ -19,7 +19,7 @@ impl Display for Nanoseconds {
 }
 
 /// A variant of an enum, by its serde name.
-pub(super) struct Word<'a, T>(pub(super) &'a T);
+pub(crate) struct Word<'a, T>(pub(crate) &'a T);
 
 impl<T: Serialize> Display for Word<'_, T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {

@@ -3,6 +3,7 @@
 use super::Rows;
 use crate::cause::{Cause, Cure};
 use crate::figures::{Cost, Figures, GapFigures, Lifecycle};
+use crate::history::Word;
 
 impl Rows {
     pub(super) fn reads(&mut self, figures: &Figures) {
@@ -50,12 +51,12 @@ impl Rows {
             return;
         };
         for cause in Cause::ALL {
-            let name = cause.words().replace([' ', '-'], "_");
-            self.value(&format!("cause_{name}"), causes.share(cause), causes.reads);
+            let name = format!("cause_{}", Word(&cause)).replace('-', "_");
+            self.value(&name, causes.share(cause), causes.reads);
         }
         for cure in Cure::ALL {
-            let name = cure.words().replace([' ', '-'], "_");
-            self.value(&format!("cure_{name}"), causes.cured(cure), causes.reads);
+            let name = format!("cure_{}", Word(&cure)).replace('-', "_");
+            self.value(&name, causes.cured(cure), causes.reads);
         }
     }
 

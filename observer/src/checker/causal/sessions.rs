@@ -74,7 +74,10 @@ impl Sessions {
             match operation.returned() {
                 Some(value) if value != initial => match writers.get(&(key(operation), value)) {
                     Some(write) => drop(read.insert(*write)),
-                    None if matches!(value, Value::List(values) if values.len() > 1) => {
+                    None if value.is_siblings(|value| {
+                        value == initial || writers.contains_key(&(key(operation), value))
+                    }) =>
+                    {
                         return Err(Doubt::Siblings(operation.line));
                     }
                     None => thin_air = thin_air.or(Some(index)),
@@ -94,13 +97,16 @@ impl Sessions {
             budget.spend(1)?;
             let is_write = operation.written().is_some()
                 && (operation.outcome == Outcome::Ok || read.contains(&index));
+            let source = if is_write {
+                Source::Itself
+            } else {
+                Source::Initial
+            };
             if is_write || operation.returned().is_some() {
                 let next = processes.len() as u32;
                 let session = *processes.entry(operation.process).or_insert(next);
-                numbers.insert(
-                    index,
-                    sessions.push(index, session, key(operation), is_write),
-                );
+                let number = sessions.push(index, session, key(operation), source);
+                numbers.insert(index, number);
             }
         }
         for node in &mut sessions.nodes {
@@ -114,7 +120,7 @@ impl Sessions {
         Ok(sessions)
     }
 
-    fn push(&mut self, index: usize, session: u32, key: u32, is_write: bool) -> u32 {
+    fn push(&mut self, index: usize, session: u32, key: u32, source: Source) -> u32 {
         if self.sessions.len() == session as usize {
             self.sessions.push(Vec::new());
         }
@@ -127,13 +133,9 @@ impl Sessions {
             session,
             place,
             key,
-            source: if is_write {
-                Source::Itself
-            } else {
-                Source::Initial
-            },
+            source,
         });
-        if is_write {
+        if source == Source::Itself {
             let writers = &mut self.writes[key as usize];
             match writers.iter_mut().find(|writer| writer.session == session) {
                 Some(writer) => writer.places.push(place),

@@ -76,7 +76,7 @@ impl Clusters {
                 continue;
             };
             let cluster = clusters.get(value).copied();
-            if cluster.is_none() && is_siblings(value, &clusters) {
+            if cluster.is_none() && value.is_siblings(|value| clusters.contains_key(value)) {
                 return Ok(Clustered::Siblings(operation.line));
             }
             returns.push(Return::new(index, operation, cluster.unwrap_or(NO_CLUSTER)));
@@ -153,16 +153,6 @@ impl Return {
             cluster,
             index,
         }
-    }
-}
-
-/// Whether a list that nobody wrote has several values, of which somebody wrote one.
-fn is_siblings(value: &Value, clusters: &HashMap<&Value, u32, FixedState>) -> bool {
-    match value {
-        Value::List(values) => {
-            values.len() > 1 && values.iter().any(|value| clusters.contains_key(value))
-        }
-        Value::Nil | Value::Integer(_) | Value::Text(_) => false,
     }
 }
 
