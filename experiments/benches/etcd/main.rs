@@ -110,7 +110,7 @@ fn main() -> anyhow::Result<()> {
         options.nodes = vec![3];
         options.in_flight = vec![16];
     }
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = tidemark::backend::real::child::runtime()?;
     let _inside = runtime.enter();
     println!(
         "{} rounds of {} s, {} keys, {} bytes a value, {} connections to each node; medians [lowest, highest]",

@@ -175,9 +175,7 @@ impl Deployed {
 }
 
 fn serve(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = child::runtime()?;
     let result = runtime.block_on(work);
     runtime.shutdown_background();
     result.map(|()| ExitCode::SUCCESS)

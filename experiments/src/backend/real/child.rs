@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tidemark_proto::event::{Detail, Event};
 use tidemark_proto::id::NodeId;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Stdin};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
 
 /// What a process is told to do.
@@ -82,12 +84,18 @@ pub enum Said {
 /// Runs as a process of a run that listens there, whatever it is told to be.
 pub fn run(listen: SocketAddr) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(work(listen));
     runtime.shutdown_background();
     result
+}
+
+/// What carries the connections of a node, a netfuzz or an observer: one thread, beside the one that has the state. Of several,
+/// each would run a connection as soon as one reply is in it, and so send every reply by itself.
+pub fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 async fn work(listen: SocketAddr) -> anyhow::Result<()> {
