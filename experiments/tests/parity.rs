@@ -1,14 +1,15 @@
-//! One plan in both back-ends: the same load, the same fate for the same message, the same picture.
+//! One plan in both back-ends: the same load, the same fate for the same message, the same picture, and the table that says so.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test: what cannot be unwrapped fails it"
 )]
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 use tidemark_observer::figures::Figures;
 use tidemark_observer::history::{Events, FILES};
@@ -66,6 +67,66 @@ fn both_back_ends_run_the_same_experiment() {
     );
 }
 
+/// If this fails, a plan is not carried out by processes with every seed, or its exit code says something else than its table.
+#[test]
+fn a_plan_with_seeds_is_compared_figure_by_figure() {
+    let out = tempfile::tempdir().unwrap();
+    let plan = out.path().join("short.toml");
+    std::fs::write(&plan, SHORT).unwrap();
+    let output = laid_over(plan.to_str().unwrap(), "sim,real", &[], out.path());
+    let family = json(&output);
+    let parity = &family["parity"];
+    assert_eq!(parity["backends"], serde_json::json!(["sim", "real"]));
+    let figures = parity["figures"].as_array().unwrap();
+    assert_eq!(figures.len(), 2 * 4);
+    let is_same = |figure: &&Value| figure["equivalence"]["is_equivalent"] == true;
+    for figure in figures {
+        for estimate in figure["estimates"].as_array().unwrap() {
+            assert_eq!(estimate["seeds"], 2, "{figure}");
+            assert!(estimate["value"].is_f64(), "{figure}");
+        }
+        // Two seeds make an interval; whether it is narrow is another matter.
+        assert!(figure["equivalence"]["low"].is_f64(), "{figure}");
+    }
+    let missed = figures.len() - figures.iter().filter(is_same).count();
+    let error = String::from_utf8_lossy(&output.stderr);
+    if missed == 0 {
+        assert_eq!(output.status.code(), Some(0), "{error}");
+    } else {
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        let said =
+            format!("{missed} of 8 figures are not shown to come to the same in sim and real");
+        assert!(error.contains(&said), "{error}");
+    }
+    let folder = only(&out.path().join("short-overlay"));
+    let rows = std::fs::read_to_string(folder.join("parity.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 9, "{rows}");
+    let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(report.contains("The same in sim and real?"));
+}
+
+fn laid_over(plan: &str, backends: &str, sets: &[&str], out: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command
+        .args(["run", plan, "--backend", backends, "--json", "--out"])
+        .arg(out)
+        .args(sets.iter().flat_map(|change| ["--set", change]));
+    command.output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    let error = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"))
+}
+
+/// The only thing in a folder.
+fn only(folder: &Path) -> PathBuf {
+    let mut found = std::fs::read_dir(folder).unwrap();
+    let only = found.next().expect("a run leaves a folder").unwrap().path();
+    assert!(found.next().is_none());
+    only
+}
+
 fn run(backend: &str, out: &Path) -> PathBuf {
     let fault = r#"fault=[{ name = "n3 is cut off", at = "2s", for = "2s", partition = { isolate = "n3" } }]"#;
     let changes = [
@@ -88,10 +149,7 @@ fn run(backend: &str, out: &Path) -> PathBuf {
         "{backend}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let runs = std::fs::read_dir(out.join(backend).join("quickstart")).unwrap();
-    runs.map(|entry| entry.unwrap().path())
-        .next()
-        .expect("a run leaves a folder")
+    only(&out.join(backend).join("quickstart"))
 }
 
 fn events(folder: &Path) -> Events<File> {
@@ -138,5 +196,27 @@ fn figures(folder: &Path) -> Figures {
     serde_json::from_reader(File::open(folder.join("metrics.json")).unwrap()).unwrap()
 }
 
+/// As short as shows that every cell runs with every seed in both.
+const SHORT: &str = r#"
+extends = "quickstart"
+question = "Do both say the same?"
+duration = "1500ms"
+warmup = "500ms"
+settle = "200ms"
+fault = []
+
+[client]
+rate = 200
+
+[workload]
+keys = 20
+
+[vary]
+seed = { count = 2 }
+
+[vary.trouble]
+"none" = {}
+"crash" = { fault = [{ at = "700ms", crash = "n3", restart_after = "300ms" }] }
+"#;
 /// A run this short has some 300 reads a phase, which cluster: no closer agreement can be asked of every machine.
 const MARGIN: f64 = 0.15;

@@ -4,6 +4,7 @@ use crate::figures::{AgeBin, Figures};
 use crate::hlog::{self, HlogError};
 use crate::predict::{Compared, Prediction, Quorums};
 use crate::spread::MS;
+use crate::sweep::Parity;
 use serde::Serialize;
 use tidemark_proto::event::Kind;
 
@@ -31,10 +32,12 @@ pub struct Family {
     pub plan: String,
     /// What it asks.
     pub question: String,
-    /// The seed.
+    /// The seed, or the first of several.
     pub seed: u64,
-    /// What each cell is called, and what the sources say of it.
+    /// What each cell is called, and what the sources say of it with this seed.
     pub cells: Vec<(String, Overlay)>,
+    /// Whether two back-ends come to the same over several seeds; none if that was not asked for.
+    pub parity: Option<Parity>,
 }
 
 /// A cell as one back-end measured it, beside what was predicted; times in milliseconds. See [`Distance`].

@@ -4,11 +4,13 @@
 //! merged, never averaged. Intervals are [`jackknife`](crate::jackknife)d over seeds. Cells are compared over the seeds that
 //! both have: what a seed gives to both drops out.
 
+pub(crate) mod parity;
 mod price;
 pub mod rows;
 mod sample;
 pub mod words;
 
+pub use parity::{Pair, Parity, ParityRow};
 pub use price::Price;
 pub(crate) use sample::metric;
 pub use sample::{METRICS, Metric, OverSeeds, Said, Sample, Shown, Unit};
@@ -198,8 +200,13 @@ type Group<'a> = Vec<Vec<&'a Sample>>;
 
 fn estimate(metric: &Metric, cell: &BTreeMap<u64, Sample>) -> Estimate {
     let [group] = groups(metric, [&[cell]]);
-    let found = replicates(metric, &group);
-    let mut estimate = told(metric, found.as_ref(), &group);
+    estimate_of(metric, &group)
+}
+
+/// What a group comes to, with an interval that keeps to what is possible.
+fn estimate_of(metric: &Metric, group: &Group<'_>) -> Estimate {
+    let found = replicates(metric, group);
+    let mut estimate = told(metric, found.as_ref(), group);
     let (least, most) = metric.unit.bounds();
     for end in [&mut estimate.low, &mut estimate.high] {
         *end = end.map(|end| end.clamp(least, most));

@@ -19,7 +19,8 @@ pub(super) struct Arguments {
     #[arg(value_parser = PlanName, hide_possible_values = true)]
     plan: String,
     /// What carries it out: by default what the plan says, or else `real`. Several, like `predict,sim,real`, are laid over
-    /// each other in one report; `predict` carries nothing out, but says what the WARS model makes of the plan.
+    /// each other in one report; `predict` carries nothing out, but says what the WARS model makes of the plan. Two that carry
+    /// out a plan with several seeds are tested for coming to the same.
     #[arg(long, value_delimiter = ',', value_parser = sources())]
     backend: Vec<String>,
     /// In place of the plan's seed.

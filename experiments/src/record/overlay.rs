@@ -44,6 +44,9 @@ impl OverlayFolder {
     pub fn write_family(&self, family: &Family, manifest: &Manifest) -> anyhow::Result<()> {
         let Self(folder) = self;
         folder.write_csv("overlay.csv", family.rows())?;
+        if let Some(parity) = &family.parity {
+            folder.write_csv("parity.csv", parity.rows())?;
+        }
         folder.write("report.html", family_page(family, manifest))
     }
 }

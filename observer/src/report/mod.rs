@@ -5,6 +5,7 @@ mod family;
 mod members;
 mod oracles;
 mod overlay;
+mod parity;
 mod reads;
 #[cfg(test)]
 pub(crate) mod sample;

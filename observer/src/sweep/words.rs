@@ -1,6 +1,7 @@
 //! The figures of a sweep in words: the same in the page and in the terminal.
 
 use super::{Difference, Estimate, Said, SweepFigures, Unit, metric};
+use crate::equivalence::Equivalence;
 use crate::oracle::{Checked, Oracle, Verdict};
 use crate::report::words::{SPACE, bare, count, milliseconds, none, number, seconds};
 
@@ -78,6 +79,28 @@ fn difference(estimate: &Estimate) -> String {
 fn ratio(estimate: &Estimate) -> String {
     let value = estimate.value.map_or_else(none, number);
     format!("{value}{SPACE}×{}", interval(estimate, number))
+}
+
+/// The difference of two shares that are to come to the same, and its 90 % interval.
+#[must_use]
+pub fn difference_within(found: Option<&Equivalence>) -> String {
+    let said = |found: &Equivalence| {
+        let [all, low, high] =
+            [found.difference, found.low, found.high].map(|end| signed(end, per_cent));
+        format!("{all}{SPACE}points [{low}, {high}]")
+    };
+    found.map_or_else(none, said)
+}
+
+/// Whether two shares come to the same.
+#[must_use]
+pub fn verdict_on(found: Option<&Equivalence>) -> &'static str {
+    match found {
+        Some(found) if found.is_equivalent => "equivalent",
+        Some(found) if found.is_different => "different",
+        Some(_) => "undecided",
+        None => "cannot be told",
+    }
 }
 
 /// What each case of each axis does, in a sentence: first what differs most. Cells that differ in other axes are taken
