@@ -67,6 +67,33 @@ fn both_back_ends_run_the_same_experiment() {
     );
 }
 
+/// If this fails, what is the same passes for different, or the plan has figures that no back-end could get wrong.
+#[test]
+fn a_back_end_comes_to_the_same_as_itself() {
+    let out = tempfile::tempdir().unwrap();
+    let output = laid_over("parity", "sim,sim", &["vary.seed.count=2"], out.path());
+    let family = json(&output);
+    assert!(output.status.success());
+    let figures = family["parity"]["figures"].as_array().unwrap();
+    assert_eq!(figures.len(), 3 * 4);
+    for figure in figures {
+        let found = &figure["equivalence"];
+        let all = ["difference", "low", "high"].map(|end| found[end].as_f64());
+        assert_eq!(all, [Some(0.0); 3], "{figure}");
+        assert_eq!(found["is_equivalent"], true);
+        let estimate = &figure["estimates"][1];
+        let value = estimate["value"].as_f64().unwrap();
+        let (least, most) = match estimate["metric"].as_str().unwrap() {
+            "fresh_at_zero_from_arrivals" => (0.5, 0.9),
+            "stale" => (0.04, 0.5),
+            "availability" => (0.8, 0.97),
+            "siblings" => (0.1, 0.3),
+            other => panic!("{other} is compared"),
+        };
+        assert!((least..most).contains(&value), "{figure}");
+    }
+}
+
 /// If this fails, a plan is not carried out by processes with every seed, or its exit code says something else than its table.
 #[test]
 fn a_plan_with_seeds_is_compared_figure_by_figure() {

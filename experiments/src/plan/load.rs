@@ -25,6 +25,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("kill", include_str!("../../plans/kill.toml")),
     ("overload", include_str!("../../plans/overload.toml")),
     ("elastic", include_str!("../../plans/elastic.toml")),
+    ("parity", include_str!("../../plans/parity.toml")),
     ("split", include_str!("../../plans/split.toml")),
     (
         "split-sloppy",
