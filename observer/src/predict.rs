@@ -29,6 +29,7 @@ pub use sorted::Sorted;
 use crate::figures::Leg;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use trial::{BATCH, Batch};
 
 /// How many replicas there are, and how many must answer.
@@ -102,10 +103,10 @@ pub struct Prediction {
     pub quorums: Quorums,
     /// t*: P(fresh | age) is the share of those at most that age, t-visibility their quantile.
     pub visible: Sorted,
-    /// How long reads take.
-    pub reads: Sorted,
-    /// How long writes take.
-    pub writes: Sorted,
+    /// How long reads take, whatever W is.
+    pub reads: Arc<Sorted>,
+    /// How long writes take, whatever R is.
+    pub writes: Arc<Sorted>,
 }
 
 impl Legs {
@@ -203,23 +204,44 @@ impl Trials {
     #[must_use]
     pub fn cell(&self, r: usize, w: usize) -> Prediction {
         let (of_r, of_w) = (r - self.least.0, w - self.least.1);
-        let written = &self.written[of_w];
-        let ages = self.reached[of_r].iter().zip(written);
-        Prediction {
-            quorums: Quorums { n: self.n, r, w },
-            visible: Sorted::new(ages.map(|(reached, written)| reached - written)),
-            reads: Sorted::new(self.read[of_r].iter().copied()),
-            writes: Sorted::new(written.iter().copied()),
-        }
+        let times = (sorted(&self.read[of_r]), sorted(&self.written[of_w]));
+        self.with_times((of_r, of_w), times)
     }
 
     /// What is predicted for all R and W that were asked for, one after the other: the least R and W first, W changing
     /// fastest.
     pub fn cells(&self) -> impl Iterator<Item = Prediction> {
-        let (r, w) = self.least;
-        let rs = r..r + self.read.len();
-        rs.flat_map(move |r| (w..w + self.written.len()).map(move |w| self.cell(r, w)))
+        let writes: Vec<_> = self.written.iter().map(|times| sorted(times)).collect();
+        let reads = self.read.iter().map(|times| sorted(times));
+        reads.enumerate().flat_map(move |(of_r, reads)| {
+            let cell = |(of_w, writes): (usize, &Arc<Sorted>)| {
+                self.with_times((of_r, of_w), (Arc::clone(&reads), Arc::clone(writes)))
+            };
+            writes.iter().enumerate().map(cell).collect::<Vec<_>>()
+        })
     }
+
+    fn with_times(
+        &self,
+        (of_r, of_w): (usize, usize),
+        (reads, writes): (Arc<Sorted>, Arc<Sorted>),
+    ) -> Prediction {
+        let ages = self.reached[of_r].iter().zip(&self.written[of_w]);
+        Prediction {
+            quorums: Quorums {
+                n: self.n,
+                r: self.least.0 + of_r,
+                w: self.least.1 + of_w,
+            },
+            visible: Sorted::new(ages.map(|(reached, written)| reached - written)),
+            reads,
+            writes,
+        }
+    }
+}
+
+fn sorted(times: &[f32]) -> Arc<Sorted> {
+    Arc::new(Sorted::new(times.iter().copied()))
 }
 
 /// Draws so many writes, each with a read after it.
