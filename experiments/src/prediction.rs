@@ -131,4 +131,5 @@ pub(crate) fn quorums(plan: &Plan) -> anyhow::Result<Quorums> {
 }
 
 const TRIALS: usize = 400_000;
-const OVERLAY_TRIALS: usize = 1_000_000;
+/// Enough that what is off by chance is what is measured, not what is predicted.
+const OVERLAY_TRIALS: usize = 2_000_000;

@@ -6,7 +6,7 @@ mod recordings;
 mod sweep;
 
 pub use ledger::Ledger;
-pub use overlay::OverlayFolder;
+pub use overlay::{Laid, OverlayFolder};
 pub use sweep::{SweepFolder, SweepRecord};
 
 use crate::plan::{Plan, to_toml};
@@ -27,6 +27,7 @@ use tidemark_observer::history::{FILES, Tables};
 use tidemark_observer::hlog;
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
+use tidemark_observer::overlay::Times;
 use tidemark_observer::plot::{self, Plot};
 use tidemark_observer::report::{Manifest, page};
 use tidemark_proto::event::Event;
@@ -138,6 +139,14 @@ impl Folder {
     /// The log of its histograms, as it was computed last.
     pub fn histograms(&self) -> anyhow::Result<String> {
         self.read(hlog::FILE)
+    }
+
+    /// How long its operations took, one by one; its times were stretched by `scale`.
+    pub(crate) fn times(&self, figures: &Figures, scale: f64) -> anyhow::Result<Times> {
+        let path = self.0.join(FILES[0]);
+        let name = || path.display().to_string();
+        let table = File::open(&path).with_context(name)?;
+        Times::of(figures, table, scale).with_context(name)
     }
 
     /// Computes every figure from the history, and writes all that is made from them.

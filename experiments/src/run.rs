@@ -7,12 +7,13 @@
 
 use crate::backend::{Build, ENTRIES, Progress, Run};
 use crate::command::exit::{Class, Classed as _};
+use crate::overlay::{say_family, say_overlay};
 use crate::plan::{self, Cell, Plan, Sweep};
-use crate::record::{Folder, History, RunRecord, SweepFolder, SweepRecord};
+use crate::record::{Folder, History, Laid, OverlayFolder, RunRecord, SweepFolder, SweepRecord};
 use crate::sweep::{carry_out, jobs};
 use crate::workload::unhonoured;
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Request {
     pub plan: String,
     /// The back-end.
     pub backend: String,
+    /// What the command line says of back-ends; none: it leaves them to the plan.
+    pub backends: Option<String>,
     /// In place of the plan's seed.
     pub seed: Option<u64>,
     /// Changes to the plan, `key=value`.
@@ -68,12 +71,12 @@ impl Say {
 /// Carries out a run, or all runs of a plan that varies something, and says what came of it. Tells how it ended.
 pub fn run(request: &Request) -> anyhow::Result<Milestone> {
     let backend = find("back-end", ENTRIES, &request.backend)?;
-    let one = match asked(request, backend.name)? {
+    let one = match asked(request, backend.name, |_| true)? {
         Asked::Sweep(sweep) => return run_sweep(request, &sweep),
         Asked::One(one) => one,
     };
     let progress = stopped_by_ctrlc()?;
-    let ran = carry_out_one(request, backend, &one, &progress)?;
+    let ran = carry_out_one(request, backend, &one, &progress, &MultiProgress::new())?;
     let said = say(&ran.folder, &ran.record, request.say);
     let milestone = ran.ended?;
     said.map(|()| milestone)
@@ -94,6 +97,8 @@ pub(crate) struct One {
     pub(crate) plan: Plan,
     /// What theory expects of it.
     pub(crate) oracles: Vec<Oracle>,
+    /// Of a cell, what it is called in a path.
+    pub(crate) cell: Option<String>,
 }
 
 impl One {
@@ -104,17 +109,22 @@ impl One {
             name: format!("{}-{}", sweep.name, cell.slug),
             plan: cell.seeded(seed),
             oracles: sweep.facts().oracles_of(&cell.label),
+            cell: Some(cell.slug.clone()),
         })
     }
 }
 
-/// Loads what is asked for, as a back-end carries it out.
-pub(crate) fn asked(request: &Request, backend: &str) -> anyhow::Result<Asked> {
+/// Loads what is asked for, as a back-end carries it out; of all cells, those that it is for.
+pub(crate) fn asked(
+    request: &Request,
+    backend: &str,
+    is_for: impl Fn(&str) -> bool,
+) -> anyhow::Result<Asked> {
     let mut sets = request.sets.clone();
     if request.cell.is_none() {
         sets.extend(request.seed.map(|seed| format!("seed={seed}")));
     }
-    let sweep = plan::sweep(&request.plan, backend, &sets)?;
+    let sweep = plan::sweep_of(&request.plan, backend, &sets, is_for)?;
     Ok(match (&request.cell, sweep) {
         (None, Some(sweep)) => Asked::Sweep(sweep),
         (None, None) => {
@@ -124,6 +134,7 @@ pub(crate) fn asked(request: &Request, backend: &str) -> anyhow::Result<Asked> {
                 name,
                 plan,
                 oracles,
+                cell: None,
             })
         }
         (Some(cell), Some(sweep)) => {
@@ -144,17 +155,19 @@ pub(crate) struct Ran {
     pub(crate) ended: anyhow::Result<Milestone>,
 }
 
-/// Has a back-end carry out one run of a plan, and computes nothing yet.
+/// Has a back-end carry out one run of a plan, shown among the `bars`, and computes nothing yet.
 pub(crate) fn carry_out_one(
     request: &Request,
     backend: &Entry<Build>,
     one: &One,
     progress: &Arc<Progress>,
+    bars: &MultiProgress,
 ) -> anyhow::Result<Ran> {
     let One {
         name,
         plan,
         oracles,
+        ..
     } = one;
     say_unhonoured([plan]);
     let (folder, record) = Folder::create(
@@ -165,8 +178,8 @@ pub(crate) fn carry_out_one(
         oracles.clone(),
         replay(
             request,
-            backend.name,
-            request.cell.as_deref(),
+            Some(backend.name),
+            one.cell.as_deref(),
             Some(plan.seed),
         ),
     )
@@ -176,7 +189,8 @@ pub(crate) fn carry_out_one(
         plan: plan.clone().scaled(),
         progress: Arc::clone(progress),
     };
-    let shown = Shown::start(&run.plan, name, backend.name, Arc::clone(progress));
+    let name = format!("{name} · {}", backend.name);
+    let shown = Shown::start(&run.plan, name, Arc::clone(progress), bars);
     let ended = (backend.build)(&Options::new()).run(&run, &folder);
     shown.end();
     let cut = || {
@@ -196,14 +210,21 @@ pub(crate) fn carry_out_one(
 /// Carries out the runs of a sweep, and says what they came to together.
 fn run_sweep(request: &Request, sweep: &Sweep) -> anyhow::Result<Milestone> {
     say_unhonoured(sweep.cells.iter().map(|cell| &cell.plan));
-    let replayed = replay(request, &request.backend, None, request.seed);
+    let replayed = replay(request, Some(&request.backend), None, request.seed);
     let (folder, record) =
         SweepFolder::create(&request.out, sweep, request.history, replayed).class(Class::File)?;
     let progress = Arc::new(Progress::default());
     let stop = Arc::clone(&progress);
     ctrlc(move || stop.stop())?;
     let jobs = jobs(&sweep.backend, request.jobs);
-    let own = |cell: &Cell, seed| replay(request, &request.backend, Some(&cell.slug), Some(seed));
+    let own = |cell: &Cell, seed| {
+        replay(
+            request,
+            Some(&request.backend),
+            Some(&cell.slug),
+            Some(seed),
+        )
+    };
     let (samples, ended) = carry_out(sweep, (&folder, &record), jobs, &progress, &own);
     let said = say_sweep(&folder, &record, &samples, request.say);
     let cut = || {
@@ -225,11 +246,17 @@ fn say_unhonoured<'a>(plans: impl IntoIterator<Item = &'a Plan>) {
     }
 }
 
-/// Computes the figures of a run or a sweep that was made before, anew from its files, and says them.
+/// Computes the figures of a run, a sweep or an overlay that was made before, anew from its files, and says them.
 pub fn observe(path: &Path, how: Say) -> anyhow::Result<()> {
     if let Some((folder, record)) = SweepFolder::open(path) {
         let samples = folder.samples(&record).class(Class::File)?;
         return say_sweep(&folder, &record, &samples, how);
+    }
+    if let Some((folder, manifest, laid)) = OverlayFolder::open(path) {
+        return match laid {
+            Laid::Family(family) => say_family((&folder, &manifest), &family, how),
+            Laid::One(overlay) => say_overlay((&folder, &manifest), &overlay, how),
+        };
     }
     let (folder, record) = Folder::open(path).class(Class::File)?;
     say(&folder, &record, how)
@@ -292,7 +319,7 @@ fn style() -> Style {
 /// The command that makes this again: a run, a cell of a sweep, the sweep, or an overlay.
 pub(crate) fn replay(
     request: &Request,
-    backends: &str,
+    backends: Option<&str>,
     cell: Option<&str>,
     seed: Option<u64>,
 ) -> String {
@@ -301,7 +328,9 @@ pub(crate) fn replay(
         "run".to_owned(),
         quoted(&request.plan),
     ];
-    words.extend(["--backend".to_owned(), backends.to_owned()]);
+    if let Some(backends) = backends {
+        words.extend(["--backend".to_owned(), backends.to_owned()]);
+    }
     if let Some(cell) = cell {
         words.extend(["--cell".to_owned(), quoted(cell)]);
     }
@@ -368,14 +397,15 @@ struct Shown {
 }
 
 impl Shown {
-    fn start(plan: &Plan, name: &str, backend: &str, progress: Arc<Progress>) -> Self {
+    fn start(plan: &Plan, name: String, progress: Arc<Progress>, bars: &MultiProgress) -> Self {
         let total = plan.duration.0 + plan.settle.0;
-        let bar = ProgressBar::new(u64::try_from(total.as_millis()).unwrap_or(u64::MAX));
+        let length = u64::try_from(total.as_millis()).unwrap_or(u64::MAX);
+        let bar = bars.add(ProgressBar::new(length));
         let template = "{prefix} {bar:40} {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_prefix(format!("{name} · {backend}"));
+        bar.set_prefix(name);
         let over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&over);
         let thread = std::thread::spawn(move || {

@@ -11,7 +11,7 @@ use std::fs;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidemark::backend::Progress;
-use tidemark::plan::{Sweep, backend, load, sweep};
+use tidemark::plan::{Sweep, carriers, load, sweep};
 use tidemark::record::{Folder, History, SweepFolder, SweepRecord};
 use tidemark::sweep::carry_out;
 use tidemark_observer::sweep::{Samples, SweepFigures};
@@ -100,11 +100,20 @@ fn of_plan(plan: &str, sets: &[String]) -> Sweep {
 #[test]
 fn a_plan_that_varies_nothing_is_no_sweep_and_names_no_back_end() {
     assert!(sweep("quickstart", "sim", &[]).unwrap().is_none());
-    assert_eq!(backend("quickstart", &[]).unwrap(), None);
-    assert_eq!(backend("base-matrix", &[]).unwrap(), Some("sim"));
+    let named = |plan: &str, sets: &[String]| {
+        let carriers = carriers(plan, sets)?;
+        anyhow::Ok(
+            carriers
+                .iter()
+                .map(|carrier| carrier.name)
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(named("quickstart", &[]).unwrap(), [""; 0]);
+    assert_eq!(named("base-matrix", &[]).unwrap(), ["sim"]);
     let set = ["backend=real".to_owned()];
-    assert_eq!(backend("base-matrix", &set).unwrap(), Some("real"));
-    let error = backend("base-matrix", &["backend=moon".to_owned()]).unwrap_err();
+    assert_eq!(named("base-matrix", &set).unwrap(), ["real"]);
+    let error = named("base-matrix", &["backend=moon".to_owned()]).unwrap_err();
     assert!(format!("{error:#}").contains("\"moon\""), "{error:#}");
 }
 

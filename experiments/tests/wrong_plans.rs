@@ -8,7 +8,7 @@
 use miette::GraphicalTheme;
 use std::fs;
 use tidemark::command::exit::Class;
-use tidemark::plan::{PlanErrors, backend, load, sweep};
+use tidemark::plan::{PlanErrors, carriers, load, sweep};
 
 #[test]
 fn every_wrong_plan_is_told_what_is_wrong_where_and_how_to_mend_it() {
@@ -55,7 +55,7 @@ fn a_change_on_the_command_line_is_told_what_is_wrong_with_it() {
 
 /// What somebody is told who loads this plan, without colours.
 fn refused(plan: &str, sets: &[String]) -> String {
-    let loaded = backend(plan, sets)
+    let loaded = carriers(plan, sets)
         .and_then(|_| load(plan, "sim", sets))
         .map(|_| ());
     let error = match loaded.and_then(|()| sweep(plan, "sim", sets)) {

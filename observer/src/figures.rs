@@ -360,6 +360,9 @@ pub struct TVisibility {
     pub from_reads_ms: Measured<f64>,
     /// From arrivals: the p-quantile of t*.
     pub from_arrivals_ms: Measured<f64>,
+    /// Its 95 % interval, by order statistics; none if it has no end.
+    #[serde(default)]
+    pub from_arrivals_interval_ms: Option<(f64, f64)>,
 }
 
 /// t*: how long after a write's completion the read set that its probe read met holds it.

@@ -459,11 +459,14 @@ impl Observation {
             curve: curve.bins,
             at_zero: curve.at_zero,
             t_visibility: (PROBABILITIES.into_iter().zip(estimates))
-                .map(|(p, (from_reads_ms, from_arrivals_ms))| TVisibility {
-                    p,
-                    from_reads_ms,
-                    from_arrivals_ms,
-                })
+                .map(
+                    |(p, (from_reads_ms, (from_arrivals_ms, interval)))| TVisibility {
+                        p,
+                        from_reads_ms,
+                        from_arrivals_ms,
+                        from_arrivals_interval_ms: interval,
+                    },
+                )
                 .collect(),
             arrivals,
         }

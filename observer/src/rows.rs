@@ -140,6 +140,12 @@ impl Rows {
                 from_arrivals,
                 pairs,
             );
+            if let (Some(row), Some(interval)) =
+                (self.rows.last_mut(), estimate.from_arrivals_interval_ms)
+            {
+                (row.low, row.high) = (Some(interval.0), Some(interval.1));
+                row.interval = Some(Interval::OrderStatistics);
+            }
         }
     }
 

@@ -32,10 +32,19 @@ pub struct Run {
 pub struct Progress {
     elapsed_ns: AtomicU64,
     operations: AtomicU64,
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
 }
 
 impl Progress {
+    /// That of another run, which ends when this one shall.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            stop: Arc::clone(&self.stop),
+            ..Self::default()
+        }
+    }
+
     /// Notes how far the run has come.
     pub fn reach(&self, elapsed: Duration) {
         self.elapsed_ns
@@ -69,3 +78,6 @@ pub type Build = fn(&Options) -> Box<dyn Backend>;
 
 /// Every back-end.
 pub const ENTRIES: &[Entry<Build>] = &[real::ENTRY, sim::ENTRY];
+
+/// The back-end as which a plan is read that is predicted: the model has no time but the plan's, and neither has the simulator.
+pub const PLANNED_FOR: &str = "sim";

@@ -3,8 +3,9 @@
 use super::exit::{Class, Classed as _};
 use super::plan_name::PlanName;
 use super::run::{DEFAULT_BACKEND, backends};
+use crate::backend::PLANNED_FOR;
 use crate::plan::text::{explained, outline, starter};
-use crate::plan::{aside, backend, load, schema, sweep};
+use crate::plan::{aside, carriers, load, schema, sweep, sweep_of};
 use crate::run::print;
 use crate::workload::unhonoured;
 use anyhow::Context as _;
@@ -42,7 +43,7 @@ pub(super) struct Which {
     /// A plan file, or the name of a built-in plan (see `tidemark list`).
     #[arg(value_parser = PlanName, hide_possible_values = true)]
     pub(super) plan: String,
-    /// What would carry it out: by default what the plan says, or else `real`.
+    /// What would carry it out: by default what the plan says (of several the first), or else `real`.
     #[arg(long, value_parser = backends())]
     backend: Option<String>,
     /// Change the plan: `--set replication.r=2`, `--set 'fault[0].at=3s'`; may be repeated.
@@ -52,11 +53,20 @@ pub(super) struct Which {
 
 impl Which {
     pub(super) fn backend(&self) -> anyhow::Result<String> {
-        let said = match &self.backend {
-            Some(backend) => Some(backend.as_str()),
-            None => backend(&self.plan, &self.sets)?,
+        if let Some(backend) = &self.backend {
+            return Ok(backend.clone());
+        }
+        let carriers = carriers(&self.plan, &self.sets)?;
+        let mut carried = carriers.iter().filter(|carrier| !carrier.predicts());
+        let default = if carriers.is_empty() {
+            DEFAULT_BACKEND
+        } else {
+            PLANNED_FOR
         };
-        Ok(said.unwrap_or(DEFAULT_BACKEND).to_owned())
+        Ok(carried
+            .next()
+            .map_or(default, |carrier| carrier.name)
+            .to_owned())
     }
 }
 
@@ -78,11 +88,24 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     axes.join(" × ")
                 );
             }
+            // What others shall carry out must be right too.
+            for carrier in carriers(&which.plan, &which.sets)? {
+                if !carrier.predicts() && which.backend.is_none() {
+                    let is_for = |cell: &str| carrier.is_for(Some(cell));
+                    sweep_of(&which.plan, carrier.name, &which.sets, is_for)?;
+                }
+            }
             print(&text)?;
         }
         Command::Show(which) => {
-            let (_, plan) = load(&which.plan, &which.backend()?, &which.sets)?;
-            print(&explained(&plan, &aside(&which.plan, &which.sets)?)?)?;
+            let backend = which.backend()?;
+            let (_, plan) = load(&which.plan, &backend, &which.sets)?;
+            let mut aside = aside(&which.plan, &which.sets)?;
+            // What is shown is what it is to this one: for others it may be another plan.
+            if let Some(carried) = aside.get_mut("backend") {
+                *carried = backend.into();
+            }
+            print(&explained(&plan, &aside)?)?;
         }
         Command::Schema => print(&(serde_json::to_string_pretty(&schema::file())? + "\n"))?,
         Command::New { name: None } => print(&starter("mine")?)?,

@@ -4,7 +4,7 @@ use super::exit::Class;
 use super::plan_name::PlanName;
 use crate::backend;
 use crate::overlay::overlay;
-use crate::plan;
+use crate::plan::{Carrier, carriers};
 use crate::record::History;
 use crate::run::{Request, Say, run};
 use std::num::NonZeroUsize;
@@ -48,14 +48,19 @@ pub(super) struct Arguments {
 
 /// Tells how the run ended: one that was ended from outside says so, as shells do for Ctrl-C.
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut sources = arguments.backend;
+    let mut sources = if arguments.backend.is_empty() {
+        carriers(&arguments.plan, &arguments.sets)?
+    } else {
+        let named = arguments.backend.iter();
+        named.filter_map(|name| Carrier::whole(name)).collect()
+    };
     if sources.is_empty() {
-        let backend = plan::backend(&arguments.plan, &arguments.sets)?;
-        sources.push(backend.unwrap_or(DEFAULT_BACKEND).to_owned());
+        sources.extend(Carrier::whole(DEFAULT_BACKEND));
     }
     let request = Request {
         plan: arguments.plan,
-        backend: sources[0].clone(),
+        backend: sources[0].name.to_owned(),
+        backends: (!arguments.backend.is_empty()).then(|| arguments.backend.join(",")),
         seed: arguments.seed,
         sets: arguments.sets,
         out: arguments.out,
@@ -69,7 +74,7 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         say: Say::json(arguments.json),
     };
     let ended = match sources.as_slice() {
-        [backend] if backend != PREDICT => run(&request)?,
+        [carrier] if !carrier.predicts() => run(&request)?,
         _ => overlay(&request, &sources)?,
     };
     Ok(match ended {

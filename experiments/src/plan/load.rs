@@ -1,5 +1,6 @@
 //! From text to a plan: files and built-in plans, `extends`, `[on.<back-end>]` and `--set`.
 
+use super::carrier::BACKEND;
 use super::error::{PlanError, PlanErrors, meant};
 use super::layers::{Layers, in_source, parse, set};
 use super::path::Path;
@@ -147,26 +148,6 @@ pub(super) fn load_with(
         Err(layers.locate(impossible))?;
     }
     Ok((name, plan))
-}
-
-/// The back-end that a plan asks for, if it does.
-pub fn backend(plan: &str, sets: &[String]) -> anyhow::Result<Option<&'static str>> {
-    let draft = draft(plan, sets)?;
-    let Some(backend) = draft.table.get("backend") else {
-        return Ok(None);
-    };
-    let path = Path::default().key("backend");
-    let name = backend.as_str().unwrap_or_default();
-    let found = backends().find(|known| *known == name);
-    if found.is_none() {
-        let choices: Vec<_> = backends().collect();
-        let reason = format!(
-            "backend is {backend}, but must be one of: {}",
-            choices.join(", ")
-        );
-        Err(draft.locate(vec![PlanError::new(path, reason)]))?;
-    }
-    Ok(found)
 }
 
 /// What a plan says of how it is carried out, as a table with no more than `backend`, `vary` and `oracle`.
@@ -342,7 +323,8 @@ fn change_for(layers: &mut Layers, backend: &str) -> Result<(), PlanErrors> {
     Ok(())
 }
 
-fn backends() -> impl Iterator<Item = &'static str> {
+/// The names of the back-ends.
+pub(super) fn backends() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().map(|entry| entry.name)
 }
 
@@ -352,7 +334,7 @@ fn names() -> Vec<&'static str> {
 
 const DEPTH: usize = 8;
 /// What is no part of the plan that a run carries out.
-pub(super) const ASIDE: [&str; 3] = ["backend", "vary", "oracle"];
+pub(super) const ASIDE: [&str; 3] = [BACKEND, "vary", "oracle"];
 /// What a plan that does not care for a seam gets.
 pub(super) const DEFAULT_KINDS: [(&str, &str); 5] = [
     ("partitioner", "token-ring"),

@@ -1,5 +1,6 @@
 //! A plan: the question, the strategies, the network, the faults and the load, as a person writes them.
 
+mod carrier;
 mod check;
 pub mod error;
 mod form;
@@ -15,11 +16,13 @@ pub mod source;
 pub mod text;
 mod vary;
 
+pub use carrier::{Carrier, carriers};
 pub use error::PlanErrors;
-pub use load::{NoPlan, aside, backend, builtin, load};
+pub use load::{NoPlan, aside, builtin, load};
 pub use oracle::oracles;
 pub use text::to_toml;
 pub use vary::{Cell, Sweep, sweep};
+pub(crate) use vary::{slug, sweep_of};
 
 use crate::client::ClientOptions;
 use machine::MachineFault;

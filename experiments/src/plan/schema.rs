@@ -2,6 +2,7 @@
 //! comments of `plan show` and `plan new`, and what editors complete.
 
 use super::Plan;
+use super::carrier;
 use super::load::DEFAULT_KINDS;
 use super::machine::MachineFault;
 use super::members::MemberChange;
@@ -60,7 +61,7 @@ pub fn file() -> Value {
         }
     }
     keys.insert("extends".to_owned(), extends());
-    keys.insert("backend".to_owned(), backend());
+    keys.insert(carrier::BACKEND.to_owned(), carrier::schema());
     keys.insert("on".to_owned(), on());
     keys.insert("vary".to_owned(), vary());
     keys.insert(oracle::ORACLE.to_owned(), oracle::schema());
@@ -170,14 +171,6 @@ fn on() -> Value {
         "description": "What holds in one back-end only.",
         "properties": Map::from_iter(backends::ENTRIES.iter().map(table)),
         "additionalProperties": false,
-    })
-}
-
-fn backend() -> Value {
-    let entry = |entry: &Entry<Build>| json!({ "const": entry.name, "description": entry.about });
-    json!({
-        "description": "What carries the plan out, unless the command line says otherwise.",
-        "oneOf": backends::ENTRIES.iter().map(entry).collect::<Vec<_>>(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Whether a plan has the shape of its schema: keys that are unknown or missing, kinds and words that are no choice, values
 //! of a wrong type or out of bounds, each in words that tell how to mend it. All of them are found at once.
 
+use super::carrier::BACKEND;
 use super::error::{PlanError, meant};
 use super::form::{alternatives, fits, kind, meaning, required, shown, wanted, words};
 use super::machine::Harm;
@@ -388,4 +389,4 @@ fn did_you_mean<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> S
 
 const EXTENDS: &str = "extends";
 /// The keys of a plan file that are no part of the plan which it comes to.
-const FILE_KEYS: [&str; 5] = [EXTENDS, "backend", "on", "vary", "oracle"];
+const FILE_KEYS: [&str; 5] = [EXTENDS, BACKEND, "on", "vary", "oracle"];

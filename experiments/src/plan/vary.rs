@@ -5,7 +5,7 @@ use super::error::PlanError;
 use super::load::{ASIDE, draft, load_with};
 use super::oracle::{self, ORACLE};
 use super::path::Path;
-use super::{Plan, PlanErrors, load, to_toml};
+use super::{Plan, PlanErrors, carrier, load, to_toml};
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -98,11 +98,22 @@ impl Cell {
     }
 }
 
-/// The cells of a plan; none if it varies nothing.
+/// The cells of a plan, as a back-end carries them out; none if it varies nothing.
 pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Option<Sweep>> {
+    sweep_of(plan, backend, sets, |_| true)
+}
+
+/// Those cells only whose names in paths are asked for: the others need not be plans that the back-end can carry out.
+pub(crate) fn sweep_of(
+    plan: &str,
+    backend: &str,
+    sets: &[String],
+    is_asked_for: impl Fn(&str) -> bool,
+) -> anyhow::Result<Option<Sweep>> {
     let draft = draft(plan, sets)?;
     let Some(vary) = draft.table.get(VARY) else {
         oracle::read(&draft, &[]).map_err(|errors| draft.locate(errors))?;
+        carrier::check(&draft, &[]).map_err(|error| draft.locate(vec![error]))?;
         return Ok(None);
     };
     // Without its cells the plan must hold too: it says what they have in common.
@@ -110,17 +121,21 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
     let change = sets.iter().find(|set| set.starts_with("seed="));
     let (axes, seeds) = read(vary, base.seed, change).map_err(|error| draft.locate(vec![error]))?;
     let count = axes.iter().map(|axis| axis.cases.len()).product();
-    let places = (0..count).map(|number| places(&axes, number));
-    let cells = places.map(|places| cell(plan, backend, sets, &axes, places));
+    let names = (0..count).map(|number| Name::new(&axes, places(&axes, number)));
+    let names: Vec<_> = names.collect();
+    let asked = names.iter().filter(|name| is_asked_for(&name.slug));
+    let cells = asked.map(|name| cell(plan, backend, sets, &axes, name));
     let cells = cells.collect::<anyhow::Result<Vec<_>>>()?;
     if let Some(error) = alike(&cells)? {
         return Err(draft.locate(vec![error]).into());
     }
-    let labels: Vec<_> = cells.iter().map(|cell| cell.label.as_str()).collect();
+    let labels: Vec<_> = names.iter().map(|name| name.label.as_str()).collect();
     let oracles = oracle::read(&draft, &labels).map_err(|errors| draft.locate(errors))?;
+    let slugs: Vec<_> = names.iter().map(|name| name.slug.as_str()).collect();
+    carrier::check(&draft, &slugs).map_err(|error| draft.locate(vec![error]))?;
     let mut aside = draft.table.clone();
     aside.retain(|key, _| [VARY, ORACLE].contains(&key));
-    let names = axes.into_iter().map(|axis| observed::Axis {
+    let axes = axes.into_iter().map(|axis| observed::Axis {
         name: axis.name,
         cases: axis.cases.into_iter().map(|case| case.label).collect(),
     });
@@ -128,7 +143,7 @@ pub fn sweep(plan: &str, backend: &str, sets: &[String]) -> anyhow::Result<Optio
         name,
         backend: backend.to_owned(),
         plan: base,
-        axes: names.collect(),
+        axes: axes.collect(),
         seeds,
         cells,
         oracles,
@@ -345,25 +360,43 @@ fn places(axes: &[Axis], mut number: usize) -> Vec<usize> {
     places
 }
 
+/// What a cell is called.
+struct Name {
+    cases: Vec<usize>,
+    label: String,
+    slug: String,
+}
+
+impl Name {
+    fn new(axes: &[Axis], cases: Vec<usize>) -> Self {
+        let labels = axes.iter().zip(&cases);
+        let labels: Vec<_> = labels
+            .map(|(axis, case)| axis.cases[*case].label.as_str())
+            .collect();
+        let label = if labels.is_empty() {
+            ALL.to_owned()
+        } else {
+            labels.join(" · ")
+        };
+        Self {
+            cases,
+            slug: slug(&label),
+            label,
+        }
+    }
+}
+
 fn cell(
     plan: &str,
     backend: &str,
     sets: &[String],
     axes: &[Axis],
-    places: Vec<usize>,
+    Name { cases, label, slug }: &Name,
 ) -> anyhow::Result<Cell> {
-    let cases = || {
-        axes.iter()
-            .zip(&places)
-            .map(|(axis, place)| (axis, &axis.cases[*place]))
-    };
-    let labels: Vec<_> = cases().map(|(_, case)| case.label.as_str()).collect();
-    let label = if labels.is_empty() {
-        ALL.to_owned()
-    } else {
-        labels.join(" · ")
-    };
-    let changes: Vec<_> = cases().flat_map(|(_, case)| &case.changes).collect();
+    let changes = axes.iter().zip(cases);
+    let changes: Vec<_> = changes
+        .flat_map(|(axis, case)| &axis.cases[*case].changes)
+        .collect();
     let part = |errors: PlanErrors| errors.within(&format!("this is the cell “{label}”"));
     let (_, changed) = load_with(plan, backend, &changes, sets).map_err(|error| {
         error
@@ -371,9 +404,9 @@ fn cell(
             .map_or_else(|other| other, |wrong| part(wrong).into())
     })?;
     Ok(Cell {
-        slug: slug(&label),
-        label,
-        cases: places,
+        cases: cases.clone(),
+        label: label.clone(),
+        slug: slug.clone(),
         plan: changed,
     })
 }
@@ -403,7 +436,7 @@ fn alike(cells: &[Cell]) -> anyhow::Result<Option<PlanError>> {
 }
 
 /// A label as a path has it: letters and digits, the rest one hyphen each run of it.
-fn slug(label: &str) -> String {
+pub(crate) fn slug(label: &str) -> String {
     let words = label
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());

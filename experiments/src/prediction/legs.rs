@@ -2,12 +2,14 @@
 
 use crate::plan::Plan;
 use anyhow::Context as _;
+use tidemark_netfuzz::distribution::Law as Written;
 use tidemark_netfuzz::selector::Links;
-use tidemark_netfuzz::{Network, RuleSpec};
-use tidemark_observer::predict::{Latencies, Legs};
+use tidemark_netfuzz::{Distribution, Network, RuleSpec};
+use tidemark_observer::predict::{Latencies, Law, Legs};
 use tidemark_proto::event::Direction;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Method;
+use tidemark_proto::registry::parse;
 use tidemark_proto::span::Span;
 use tidemark_proto::time::nanoseconds;
 
@@ -29,6 +31,9 @@ pub(super) fn plan_legs(plan: &Plan) -> anyhow::Result<Legs> {
         .copied()
         .unwrap_or(coordinator);
     let mut leg = |from, to, method: Method| {
+        if let Some(known) = known(plan, (from, to, method)) {
+            return Ok(known);
+        }
         let lane = network.lane(from, to, method.name(), Direction::Request);
         let delay = |k| {
             let fate = network.fate(plan.warmup.0, lane, k, 0);
@@ -45,6 +50,40 @@ pub(super) fn plan_legs(plan: &Plan) -> anyhow::Result<Legs> {
         r: leg(coordinator, node, Method::Fetch)?,
         s: leg(node, coordinator, Method::FetchReply)?,
         abroad_ms: abroad_ms(plan).map_or(0.0, |ms| ms * plan.time_scale),
+    })
+}
+
+/// The latencies of a leg of which it is known how they are spread: those that one rule alone makes, by laws that the model has
+/// too. Drawing them instead would leave to chance how long the tail of a Pareto is.
+fn known(plan: &Plan, (from, to, method): (NodeId, NodeId, Method)) -> Option<Latencies> {
+    let mut rules = plan.network.iter().filter(|rule| {
+        rule.selector
+            .concerns(from, to, method.name(), Direction::Request)
+    });
+    let rule = rules.next().filter(|_| rules.next().is_none())?;
+    if rule.kind != "latency" || is_chancy(rule) {
+        return None;
+    }
+    let written: Distribution = parse(&rule.options).ok()?;
+    law(&written.scaled(plan.time_scale).into()).map(|law| Latencies::of(&law))
+}
+
+fn law(written: &Written) -> Option<Law> {
+    Some(match written {
+        Written::Exponential(mean) => Law::Exponential {
+            mean_ms: mean.as_f64() / 1e6,
+        },
+        Written::Pareto { scale, shape } => Law::Pareto {
+            scale_ms: scale.as_f64() / 1e6,
+            shape: *shape,
+        },
+        Written::Mixture(parts) => {
+            let parts = parts
+                .iter()
+                .map(|part| Some((part.weight, law(&part.distribution.clone().into())?)));
+            Law::Mixture(parts.collect::<Option<_>>()?)
+        }
+        Written::Constant(_) | Written::Uniform { .. } => return None,
     })
 }
 
@@ -97,12 +136,16 @@ fn further(plan: &Plan, coordinator: NodeId, node: NodeId) -> [f64; 4] {
 
 /// The latency of a rule that delays every message by the same.
 fn constant_ms(rule: &RuleSpec) -> Option<f64> {
-    let chosen = &rule.selector;
-    if rule.kind != "latency" || chosen.probability.is_some() || chosen.every.is_some() {
+    if rule.kind != "latency" || is_chancy(rule) {
         return None;
     }
     let constant: Span = rule.options.get("constant")?.as_str()?.parse().ok()?;
     Some(constant.as_f64() / 1e6)
+}
+
+/// Whether it leaves some of the messages alone that it concerns.
+fn is_chancy(rule: &RuleSpec) -> bool {
+    rule.selector.probability.is_some() || rule.selector.every.is_some()
 }
 
 const LEGS: [(Method, bool); 4] = [

@@ -27,6 +27,8 @@ pub enum Interval {
     BlockBootstrap,
     /// Wilson's, over the effective sample size.
     Wilson,
+    /// The order statistics between which a quantile lies.
+    OrderStatistics,
     /// There were too few opportunities, whatever it says.
     TooFew,
 }

@@ -10,6 +10,7 @@
 use super::freshness::{EDGES, PROBABILITIES};
 use super::{Metric, Run, Seen};
 use crate::figures::{Arrivals as Figures, Measured};
+use crate::interval::wilson;
 use crate::judge::Verdict;
 use crate::lookup::Recent;
 use crate::spread::{MS, quantile, spread};
@@ -53,8 +54,8 @@ struct Pair {
 type TStar = (u64, u32);
 
 impl Metric for Arrivals {
-    /// The estimate, and t-visibility in the order of [`PROBABILITIES`].
-    type Figures = (Measured<Figures>, [Measured<f64>; 4]);
+    /// The estimate, and t-visibility with its 95 % interval in the order of [`PROBABILITIES`].
+    type Figures = (Measured<Figures>, [(Measured<f64>, Option<(f64, f64)>); 4]);
 
     fn observe(&mut self, seen: &Seen<'_>) {
         match seen.event {
@@ -96,7 +97,7 @@ impl Metric for Arrivals {
 
     fn report(&self, run: &Run<'_>) -> Self::Figures {
         let missing = |reason: String| {
-            let each = [(); 4].map(|()| Measured::Missing(reason.clone()));
+            let each = [(); 4].map(|()| (Measured::Missing(reason.clone()), None));
             (Measured::Missing(reason), each)
         };
         if let Some(reason) = run.lacks(Detail::Arrivals) {
@@ -131,14 +132,23 @@ impl Metric for Arrivals {
                 .map(|edge| (*edge as f64 / MS, share(*edge)))
                 .collect(),
         };
-        let t_visibility = PROBABILITIES.map(|p| match quantile(&all, p) {
-            NEVER => {
-                Measured::Missing(format!("the writes of fewer than {p} of the pairs arrived"))
-            }
-            _ if (all.len() as f64) * (1.0 - p) < 1.0 => {
-                Measured::Missing(format!("{} pairs are too few to tell {p}", all.len()))
-            }
-            t => Measured::Known(t as f64 / MS),
+        let effective = figures.at_zero.effective;
+        let t_visibility = PROBABILITIES.map(|p| {
+            let missing = match quantile(&all, p) {
+                NEVER => format!("the writes of fewer than {p} of the pairs arrived"),
+                _ if (all.len() as f64) * (1.0 - p) < 1.0 => {
+                    format!("{} pairs are too few to tell {p}", all.len())
+                }
+                t => {
+                    // As of the share of pairs below it; they cluster as those at 0 do.
+                    let (low, high) = wilson(p, effective);
+                    let ends = [low, high].map(|p| quantile(&all, p));
+                    let interval =
+                        (ends[1] < NEVER).then(|| (ends[0] as f64 / MS, ends[1] as f64 / MS));
+                    return (Measured::Known(t as f64 / MS), interval);
+                }
+            };
+            (Measured::Missing(missing), None)
         });
         (Measured::Known(figures), t_visibility)
     }
@@ -226,4 +236,5 @@ impl Pair {
 /// A read that starts later after a write is not paired with it: its arrivals may be forgotten.
 const OLDEST: Duration = Duration::from_secs(30);
 const NEVER: u64 = u64::MAX;
-const PARTS: u32 = 1000;
+/// In as many steps quantiles of t* are told.
+pub(crate) const PARTS: u32 = 1000;

@@ -27,16 +27,29 @@ pub(super) fn linear(from: f64, until: f64, count: f64, label: &'static str) -> 
     }
 }
 
-/// An axis over the decimal logarithms of `from..=until`, with a tick at every power of ten.
+/// An axis over the decimal logarithms of `from..=until`, with a tick at every power of ten; if there are but one or two, at twice
+/// and five times that as well.
 #[must_use]
 pub(super) fn logarithmic(from: f64, until: f64, label: &'static str) -> Axis {
     let (from, until) = (from.log10(), until.log10());
     let powers = (from - 1e-9).ceil() as i32..=(until + 1e-9).floor() as i32;
-    let ticks = powers.map(|power| (f64::from(power), number(10_f64.powi(power))));
+    let factors: &[f64] = if powers.clone().count() > 2 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    let (first, last) = (powers.start() - 1, *powers.end());
+    let ticks = (first..=last).flat_map(|power| {
+        let values = factors
+            .iter()
+            .map(move |factor| factor * 10_f64.powi(power));
+        values.map(|value| (value.log10(), number(value)))
+    });
+    let is_within = |(at, _): &(f64, String)| *at >= from - 1e-9 && *at <= until + 1e-9;
     Axis {
         from,
         until,
-        ticks: ticks.collect(),
+        ticks: ticks.filter(is_within).collect(),
         label,
     }
 }
@@ -66,6 +79,11 @@ mod tests {
             names(&logarithmic(0.1, 2_000.0, "")),
             ["0.1", "1", "10", "100", "1\u{a0}000"]
         );
+        assert_eq!(
+            names(&logarithmic(0.3, 12.0, "")),
+            ["0.5", "1", "2", "5", "10"]
+        );
+        assert_eq!(names(&logarithmic(0.3, 0.9, "")), ["0.5"]);
     }
 
     #[test]

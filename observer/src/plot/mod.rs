@@ -1,4 +1,4 @@
-//! The plots of a run, a sweep or a layout, each as SVG and as PNG; a plot that would show nothing is not made.
+//! The plots of a run, a sweep, an overlay or a layout, each as SVG and as PNG; a plot that would show nothing is not made.
 
 mod availability;
 mod axis;
@@ -13,9 +13,10 @@ mod stacked;
 mod staleness;
 
 use crate::figures::Figures;
-use crate::overlay::Overlay;
+use crate::overlay::{Family, Overlay};
 use crate::ring::RingFigures;
 use crate::sweep::SweepFigures;
+use overlay::family::Group;
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea as _;
 use plotters::style::{FontStyle, register_font};
@@ -25,7 +26,7 @@ use sheet::{SIZE, Sheet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plot {
     /// Its file's name without the extension.
-    pub name: &'static str,
+    pub name: String,
     /// As vectors.
     pub svg: String,
     /// As pixels, two to a logical one.
@@ -48,6 +49,35 @@ pub fn render_sweep(figures: &SweepFigures) -> Vec<Plot> {
 #[must_use]
 pub fn render_overlay(overlay: &Overlay) -> Vec<Plot> {
     drawn(OVERLAY_KINDS, overlay)
+}
+
+/// A plot of each group of a plan that varies something, every cell of which was predicted and carried out; it is called as the
+/// group is, in letters that a path may have.
+#[must_use]
+pub fn render_family(family: &Family) -> Vec<Plot> {
+    let kind = Kind {
+        name: "family",
+        applies: |_: &Group<'_>| true,
+        size: |_| overlay::family::SIZE,
+        vectors: |sheet, group| overlay::family::draw(sheet, group),
+        pixels: |sheet, group| overlay::family::draw(sheet, group),
+    };
+    let groups = family.groups().into_iter().flat_map(|(name, cells)| {
+        let (title, file) = match name {
+            "" => (family.plan.clone(), family.plan.as_str()),
+            name => (format!("{}: {name}", family.plan), name),
+        };
+        let words = file.split(|c: char| !c.is_alphanumeric());
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        let name = words.join("-");
+        drawn(std::slice::from_ref(&kind), &Group { title, cells })
+            .into_iter()
+            .map(move |plot| Plot {
+                name: name.clone(),
+                ..plot
+            })
+    });
+    groups.collect()
 }
 
 /// The plot of a layout, if it has nodes.
@@ -79,7 +109,7 @@ struct Kind<F> {
 impl<F> Kind<F> {
     fn plot(&self, figures: &F) -> Plot {
         Plot {
-            name: self.name,
+            name: self.name.to_owned(),
             svg: self.svg(figures),
             png: self.png(figures),
         }
@@ -134,17 +164,17 @@ const RING_KINDS: &[Kind<RingFigures>] = kinds![ring];
 const OVERLAY_KINDS: &[Kind<Overlay>] = &[
     Kind {
         name: "freshness",
-        applies: overlay::has_curves,
+        applies: overlay::freshness::applies,
         size: |_| SIZE,
-        vectors: |sheet, overlay| overlay::freshness(sheet, overlay),
-        pixels: |sheet, overlay| overlay::freshness(sheet, overlay),
+        vectors: |sheet, overlay| overlay::freshness::draw(sheet, overlay),
+        pixels: |sheet, overlay| overlay::freshness::draw(sheet, overlay),
     },
     Kind {
         name: "latency",
-        applies: overlay::has_latencies,
+        applies: overlay::latency::applies,
         size: |_| SIZE,
-        vectors: |sheet, overlay| overlay::latency(sheet, overlay),
-        pixels: |sheet, overlay| overlay::latency(sheet, overlay),
+        vectors: |sheet, overlay| overlay::latency::draw(sheet, overlay),
+        pixels: |sheet, overlay| overlay::latency::draw(sheet, overlay),
     },
 ];
 const SWEEP_KINDS: &[Kind<SweepFigures>] = &[
@@ -190,7 +220,7 @@ mod tests {
             "the sample has data for every plot"
         );
         for plot in plots {
-            let document = roxmltree::Document::parse(&plot.svg).expect(plot.name);
+            let document = roxmltree::Document::parse(&plot.svg).expect(&plot.name);
             let root = document.root_element();
             assert_eq!(root.attribute("width"), Some("800"), "{}", plot.name);
             let drawn = root.descendants().filter(|node| node.is_element()).count();
@@ -198,7 +228,7 @@ mod tests {
 
             let reader = png::Decoder::new(plot.png.as_slice())
                 .read_info()
-                .expect(plot.name);
+                .expect(&plot.name);
             assert_eq!(
                 (reader.info().width, reader.info().height),
                 (1_600, 840),
@@ -267,7 +297,7 @@ mod tests {
         figures.phases[1].name = "a name that goes on ".repeat(20);
         figures.faults[0].name = figures.phases[1].name.clone();
         for plot in render(&figures) {
-            let document = roxmltree::Document::parse(&plot.svg).expect(plot.name);
+            let document = roxmltree::Document::parse(&plot.svg).expect(&plot.name);
             for text in document
                 .descendants()
                 .filter(|node| node.has_tag_name("text"))

@@ -14,7 +14,7 @@ pub struct Sorted {
 impl Sorted {
     /// Of times in any order; what is below 0 counts as 0.
     #[must_use]
-    pub(super) fn new(times: impl Iterator<Item = f32>) -> Self {
+    pub(crate) fn new(times: impl Iterator<Item = f32>) -> Self {
         let mut zeros = 0;
         let mut rest = Vec::with_capacity(times.size_hint().0);
         for time in times {
@@ -55,6 +55,22 @@ impl Sorted {
             effective: of as f64,
             method: IntervalMethod::Wilson,
         }
+    }
+
+    /// Whether there are enough of them to tell the quantile of `p`.
+    #[must_use]
+    pub fn tells(&self, p: f64) -> bool {
+        p <= 1.0 - 1.0 / self.count().max(1) as f64
+    }
+
+    /// The 95 % interval of a quantile, by order statistics: what is not known is which share is below it.
+    ///
+    /// Reference: R. Woodruff, Confidence intervals for medians and other position measures, Journal of the American
+    /// Statistical Association 47 (1952).
+    #[must_use]
+    pub fn interval(&self, p: f64) -> (f64, f64) {
+        let (low, high) = wilson(p, self.count() as f64);
+        (self.quantile(low), self.quantile(high))
     }
 
     /// The least time that a share `p` is at most, to seven digits.

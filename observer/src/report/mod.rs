@@ -15,7 +15,7 @@ mod table;
 pub mod verdict;
 pub mod words;
 
-pub use family::{family_page, family_text};
+pub use family::{family_markdown, family_page, family_text};
 pub use overlay::{overlay_page, overlay_text};
 pub use sweep::sweep_page;
 

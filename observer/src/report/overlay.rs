@@ -3,7 +3,7 @@
 use super::table::table;
 use super::words::{count, milliseconds, none, number, percent};
 use super::{Manifest, document, figure, section};
-use crate::overlay::{Overlay, READS_A_BIN, ROWS, Row, Source};
+use crate::overlay::{Distance, Figure, Off, Overlay, READS_A_BIN, ROWS, Row, Source};
 use crate::plot;
 use crate::predict::Quorums;
 use maud::html;
@@ -28,12 +28,10 @@ pub fn overlay_page(overlay: &Overlay, manifest: &Manifest) -> String {
             (figure(&plots, "latency", "Latencies of reads and writes as they were predicted and as they were measured."))
             (table(heads(overlay), rows(overlay)))
             p.note {
-                "In brackets: how far what was measured is from what was predicted. The curve's distance is the largest of \
-                 P(fresh | age) in bins of " (count(READS_A_BIN)) " reads or more, if there are as many; that of \
-                 t-visibility is the root of the mean square over 20 predicted quantiles from P(fresh | 0) to 99.9 %; that of latency is \
-                 the root of the mean square over the percentiles 1, 2 … 99 and 99.9, as a share of the predicted span. By \
-                 reads: what they returned. By arrivals: when each write reached the replicas that its read asked. Of runs \
-                 whose times were stretched, all times are shortened again."
+                "In square brackets: the 95 % interval. In round ones: how far what was measured is from what was predicted. The \
+                 curve's distance is the largest of P(fresh | age) in bins of " (count(READS_A_BIN)) " reads or more, if there are \
+                 as many. " (ERRORS) " By reads: what they returned. By arrivals: when each write reached the replicas \
+                 that its read asked. Of runs whose times were stretched, all times are shortened again."
             }
         }
         @if !overlay.broken.is_empty() {
@@ -60,7 +58,7 @@ pub fn overlay_text(overlay: &Overlay, manifest: &Manifest) -> String {
     let line = |cells: &[String]| {
         let mut line = format!("{:<30}", cells[0]);
         for cell in &cells[1..] {
-            let _ = write!(line, "{cell:>26}");
+            let _ = write!(line, "{cell:>42}");
         }
         line.trim_end().to_owned() + "\n"
     };
@@ -141,76 +139,78 @@ fn rows(overlay: &Overlay) -> Vec<Vec<String>> {
     let figures = (0..ROWS.len()).filter(has).map(|place| {
         let row = &ROWS[place];
         let against = predicted.and_then(|source| source.figures[place]);
-        let cells = overlay
-            .sources
-            .iter()
-            .map(|source| match source.figures[place] {
-                None => none(),
-                Some(value) if source.is_predicted() => said(row, value),
-                Some(value) => said(row, value) + &beside(row, value, against),
-            });
+        let cells = overlay.sources.iter().map(|source| {
+            let figure = source.figures[place];
+            let off = figure.zip(against.filter(|_| !source.is_predicted()));
+            let off = off.map(|(figure, against)| beside(row, figure.value - against.value));
+            figure.map_or_else(none, |figure| said(row, &figure) + &off.unwrap_or_default())
+        });
         std::iter::once(row.about.to_owned()).chain(cells).collect()
     });
     let mut rows: Vec<Vec<String>> = figures.collect();
-    let distances: [Way; 5] = [
-        (
-            "distance of the curve",
-            |source| source.distance?.curve,
-            points,
-        ),
+    let of = |of: &dyn Fn(&Distance) -> Option<String>| {
+        let cells = overlay.sources.iter();
+        let cells = cells.map(|source| source.distance.as_ref().and_then(of));
+        cells.collect::<Vec<_>>()
+    };
+    let errors: [(&str, Part); 3] = [
         (
             "error of t-visibility",
-            |source| source.distance?.visible,
-            points,
-        ),
-        (
-            "… by chance alone",
-            |source| source.distance?.by_chance,
-            points,
+            (|distance| distance.visible, points),
         ),
         (
             "error of read latency",
-            |source| source.distance?.reads,
-            percent,
+            (|distance| distance.reads, percent),
         ),
         (
             "error of write latency",
-            |source| source.distance?.writes,
-            percent,
+            (|distance| distance.writes, percent),
         ),
     ];
-    for (name, of, say) in distances {
-        let cells: Vec<_> = overlay.sources.iter().map(of).collect();
+    let distances = [(
+        "distance of the curve",
+        of(&|distance| distance.curve.map(points)),
+    )];
+    let errors = errors.into_iter().flat_map(|(name, (part, say))| {
+        [
+            (name, of(&|distance| Some(say(part(distance)?.error)))),
+            (
+                "… by chance alone",
+                of(&|distance| Some(say(part(distance)?.by_chance))),
+            ),
+        ]
+    });
+    for (name, cells) in distances.into_iter().chain(errors) {
         if cells.iter().any(Option::is_some) {
-            let said = cells.into_iter().map(|cell| cell.map_or_else(none, say));
+            let said = cells.into_iter().map(|cell| cell.unwrap_or_else(none));
             rows.push(std::iter::once(name.to_owned()).chain(said).collect());
         }
     }
     rows
 }
 
-/// A distance: its name, whose it is, and how it is said.
-type Way = (&'static str, fn(&Source) -> Option<f64>, fn(f64) -> String);
+/// A part of a distance, and how it is said.
+type Part = (fn(&Distance) -> Option<Off>, fn(f64) -> String);
 
 fn broken(overlay: &Overlay) -> impl Iterator<Item = [String; 2]> {
     let broken = overlay.broken.iter();
     broken.map(|broken| [broken.supposed.clone(), broken.by.clone()])
 }
 
-fn said(row: &Row, value: f64) -> String {
-    if row.of.is_share() {
-        percent(value)
+/// A figure with its interval.
+fn said(row: &Row, figure: &Figure) -> String {
+    let (factor, value) = if row.of.is_share() {
+        (100.0, percent(figure.value))
     } else {
-        milliseconds(value)
-    }
+        (1.0, milliseconds(figure.value))
+    };
+    let ends = figure.interval.map(|(low, high)| [low, high]);
+    let ends = ends.map(|ends| ends.map(|end| number(end * factor)).join(", "));
+    value + &ends.map_or_else(String::new, |ends| format!(" [{ends}]"))
 }
 
 /// How far a figure is from what was predicted.
-fn beside(row: &Row, value: f64, predicted: Option<f64>) -> String {
-    let Some(predicted) = predicted else {
-        return String::new();
-    };
-    let off = value - predicted;
+fn beside(row: &Row, off: f64) -> String {
     let sign = if off < 0.0 { "−" } else { "+" };
     let off = off.abs();
     if row.of.is_share() {
@@ -228,6 +228,13 @@ pub(super) fn points(difference: f64) -> String {
         super::words::SPACE
     )
 }
+
+/// What errors are, and what chance makes of them.
+pub(super) const ERRORS: &str = "The error of t-visibility is the root of the mean square distance of P(fresh) at 20 predicted quantiles of t* from \
+P(fresh | 0) to 99.9 %; that of latency the root of the mean square distance of the percentiles 1, 2 … 99 and 99.9, as a share of \
+the predicted span from 1 to 99.9 %. By chance: the noise floor, which is what the error would be on the root of the mean square if what was \
+measured and what was predicted were two samples of one distribution, of as many pairs, operations and trials; chance goes \
+beyond twice the floor less often than once in twenty.";
 
 #[cfg(test)]
 mod tests {

@@ -360,6 +360,7 @@ fn freshness() -> Freshness {
             .map(|(p, (from_reads_ms, from_arrivals_ms))| TVisibility {
                 p,
                 from_reads_ms,
+                from_arrivals_interval_ms: from_arrivals_ms.known().map(|ms| (ms * 0.9, ms * 1.1)),
                 from_arrivals_ms,
             })
             .collect(),

@@ -8,11 +8,11 @@ use super::{
     Cell, Estimate, MARGIN, Metric, Sample, Samples, estimate_of, groups, metric, replicates,
 };
 use crate::equivalence::{Equivalence, equivalence};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Each cell of a plan as two back-ends carried it out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parity {
     /// The back-ends.
     pub backends: [String; 2],
@@ -23,7 +23,7 @@ pub struct Parity {
 }
 
 /// One figure of one cell, as each back-end has it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// The cell's label.
     pub cell: String,
