@@ -84,6 +84,7 @@ pub(crate) mod made {
             question: "Does it agree?".to_owned(),
             seed: 1,
             cells: cells.into(),
+            parity: None,
         }
     }
 }
