@@ -325,7 +325,11 @@ fn stream() {
             streams[key].write(number, 10 * number, Some(10 * number + 50));
             latest[key] = Some(number);
         } else {
-            streams[key].read(latest[key], 10 * number + 20, 10 * number + 60);
+            let (start, end) = (10 * number + 20, 10 * number + 60);
+            match latest[key] {
+                Some(value) => streams[key].read(value, start, end),
+                None => streams[key].read_nothing(start, end),
+            }
         }
     }
     let fed = on_processor() - start;

@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod anomalies;
+mod atomicity;
 mod causes;
 mod gaps;
 mod members;
@@ -13,6 +14,7 @@ pub use aftermath::{
     Convergence, Hints, IdleReads, Lag, LostWrites, ReadRequests, RepairPath, Repairs,
 };
 pub use anomalies::{Anomaly, Witnesses};
+pub use atomicity::Atomicity;
 pub use causes::{CauseRow, Causes, CureRow};
 pub use gaps::GapFigures;
 pub use members::MemberChange;
@@ -72,6 +74,9 @@ pub struct Figures {
     /// How regular reads were.
     #[serde(default)]
     pub regular: Regular,
+    /// How far keys were from one copy.
+    #[serde(default = "not_computed")]
+    pub atomicity: Measured<Atomicity>,
     /// Concurrent versions, and the size of clocks.
     #[serde(default)]
     pub conflicts: Conflicts,

@@ -218,6 +218,16 @@ impl Judge {
         self.keys.iter().map(|(key, _)| key)
     }
 
+    /// The number of a key among [`Judge::keys`].
+    pub(crate) fn number(&self, key: &Bytes) -> Option<usize> {
+        self.places.get(key).map(|place| *place as usize)
+    }
+
+    /// Whether there may have been such an operation that is beyond the horizon.
+    pub(crate) fn is_forgotten(&self, id: OperationId) -> bool {
+        self.answers.is_forgotten(id)
+    }
+
     /// How many writes began and have not returned.
     #[must_use]
     pub fn unfinished(&self) -> u64 {

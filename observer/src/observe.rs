@@ -1,6 +1,9 @@
 //! The one fold over a run: `tidemark run` and `tidemark observe` compute every figure with it.
 
+mod facts;
 mod parts;
+
+pub use facts::{RunFacts, Side};
 
 use crate::figures::{
     Conflicts, Divergence, Figures, Freshness, Measured, RunFigures, TVisibility, WHOLE, Witnesses,
@@ -11,6 +14,7 @@ use crate::hlog;
 use crate::holdings::Holdings;
 use crate::judge::Judge;
 use crate::metric::arrivals::Arrivals;
+use crate::metric::atomicity::Atomicity;
 use crate::metric::availability::Availability;
 use crate::metric::causes::Causes;
 use crate::metric::clock_bytes::ClockBytes;
@@ -49,53 +53,14 @@ use crate::metric::thin_air::ThinAir;
 use crate::metric::unacknowledged_seen::unacknowledged_seen;
 use crate::metric::width::Width;
 use crate::metric::{Metric, Run, Seen};
-use crate::oracle::{self, Oracle};
+use crate::oracle;
 use crate::phases::{Phase, Phases};
 use crate::spread::MS;
 use parts::{excluded, over_time, phase};
 use std::io::Read;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event};
-use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::time::nanoseconds;
-
-/// What is to be known of a run besides its events.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RunFacts {
-    /// The plan's name.
-    pub plan: String,
-    /// `real` or `sim`.
-    pub backend: String,
-    /// The seed: resampling draws from it too.
-    pub seed: u64,
-    /// How much was kept.
-    pub detail: Detail,
-    /// The largest difference between two clients' clocks.
-    pub clock_error: Duration,
-    /// The groups into which its partitions split nodes.
-    pub sides: Vec<Side>,
-    /// What theory expects of it.
-    pub oracles: Vec<Oracle>,
-}
-
-/// A group of nodes that a partition cuts off from the others.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Side {
-    /// The plan's name for the partition.
-    pub fault: String,
-    /// Who is on it.
-    pub nodes: Vec<NodeId>,
-    /// The share of requests, by their keys' placement, for which there are enough replicas on it.
-    pub expected: Option<f64>,
-}
-
-impl Side {
-    /// Those on it who hold keys.
-    pub(crate) fn holders(&self) -> impl Iterator<Item = NodeId> {
-        let holders = self.nodes.iter().copied();
-        holders.filter(|node| node.role() == Role::Node)
-    }
-}
 
 /// What a run comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +113,7 @@ pub struct Observation {
     facts: RunFacts,
     phases: Phases,
     judge: Judge,
+    atomicity: Atomicity,
     availability: Availability,
     staleness: Staleness,
     siblings: Siblings,
@@ -199,6 +165,7 @@ impl Observation {
     pub fn new(facts: RunFacts) -> Self {
         Self {
             sides: Sides::new(&facts.sides),
+            atomicity: Atomicity::new(facts.clock_error),
             facts,
             phases: Phases::default(),
             judge: Judge::default(),
@@ -274,6 +241,7 @@ impl Observation {
             let is_early = operation.purpose.is_measured() && seen.load().is_none();
             self.early += u64::from(is_early);
         }
+        self.atomicity.observe(&seen);
         self.availability.observe(&seen);
         self.staleness.observe(&seen);
         self.siblings.observe(&seen);
@@ -324,6 +292,7 @@ impl Observation {
             seed: self.facts.seed,
             detail: self.facts.detail,
             phases: &phases,
+            course: &self.phases,
             faults: self.phases.spans(),
             healed: self.phases.healed(),
             judge: &self.judge,
@@ -380,6 +349,7 @@ impl Observation {
             lifecycle: self.lifecycle.report(&run),
             causes: self.causes.report(&run),
             regular: self.regular.report(&run),
+            atomicity: Measured::Known(self.atomicity.report(&run)),
             conflicts: self.conflicts(&run),
             divergence: self.divergence_figures(&run),
             cost: self.cost.report(&run),

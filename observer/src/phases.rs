@@ -74,6 +74,11 @@ impl Phases {
         })
     }
 
+    /// The block of time that `at` belongs to; before the measured time, its first.
+    pub(crate) fn block(&self, at: Duration) -> u32 {
+        self.place(at).map_or(0, |place| place.block)
+    }
+
     /// When measured time began; zero as long as it has not.
     pub(crate) fn started(&self) -> Duration {
         self.started.unwrap_or_default()

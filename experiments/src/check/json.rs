@@ -31,7 +31,7 @@ impl Checked {
         let mut key = json!({
             "linearizable": verdict_json(report.linearizable),
             "gamma_ns": report.gamma,
-            "gamma_above_0": report.gamma.and_then(|_| report.gammas.share_above(0)),
+            "gamma_above_0": report.gamma_above_0,
             "delta_ns": report.delta,
             "k": match report.k {
                 Some(SmallestK::Is(k)) => Some(k),

@@ -11,8 +11,8 @@ mod zones;
 
 pub use budget::{Budget, Doubt};
 pub use model::{Model, ModelError};
-pub use report::{Finding, Gammas, KeyReport, Report, SmallestK, Unscored, Verdict};
-pub use score::stream::{Scores, Stream};
+pub use report::{Finding, KeyReport, Report, SmallestK, Unscored, Verdict};
+pub use score::stream::{Score, Scores, Stream};
 pub use search::search;
 
 use crate::recording::Recording;

@@ -1,7 +1,7 @@
 //! What a check comes to, for a recording and for each of its keys.
 
 use super::budget::{Budget, Doubt};
-use super::score::atomicity::smallest_k;
+use super::score::atomicity::{Search, smallest_k};
 use super::score::spread;
 use super::zones::Clusters;
 use crate::recording::Times;
@@ -46,8 +46,9 @@ pub struct KeyReport {
     pub delta: Option<u64>,
     /// The smallest k of k-atomicity: reads return one of the k latest values. None: see `unscored`.
     pub k: Option<SmallestK>,
-    /// Γ value by value, where Γ is there.
-    pub gammas: Gammas,
+    /// The share of values whose Γ is above 0, of those written and acknowledged or read, and the initial one if it was read.
+    /// None: there are none, or see `unscored`.
+    pub gamma_above_0: Option<f64>,
     /// Why there are no figures, or not all.
     pub unscored: Option<Unscored>,
 }
@@ -70,16 +71,6 @@ pub enum SmallestK {
     Is(u64),
     /// It is this or more: to know it would have taken too long.
     AtLeast(u64),
-}
-
-/// Γ of the values of one key.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gammas {
-    /// How many values there were: those written and acknowledged or read, and the initial one if it was read.
-    pub values: u64,
-    /// Those that are above 0, each with the index of its write in the recording; none: the initial value. In the order
-    /// in which their first operations returned.
-    pub positive: Vec<(Option<usize>, u64)>,
 }
 
 /// Why a key has no scores, or not all.
@@ -136,7 +127,7 @@ impl KeyReport {
             gamma: None,
             delta: None,
             k: None,
-            gammas: Gammas::default(),
+            gamma_above_0: None,
             unscored: None,
         }
     }
@@ -162,16 +153,15 @@ impl KeyReport {
             return Err(Unscored::Impossible(read));
         }
         let zones = clusters.all_zones(budget)?;
-        let (writes, zones): (Vec<_>, Vec<_>) = zones.into_iter().unzip();
         if times == Times::Nanoseconds {
             let spread = spread(&zones, budget)?;
             self.gamma = Some(spread.gammas.iter().copied().max().unwrap_or(0));
             self.delta = Some(spread.delta);
-            self.gammas.values = zones.iter().filter(|zone| zone.is_told()).count() as u64;
-            let positive = writes.into_iter().zip(spread.gammas);
-            self.gammas.positive = positive.filter(|(_, gamma)| *gamma > 0).collect();
+            let values = zones.iter().filter(|zone| zone.is_told()).count();
+            let positive = spread.gammas.iter().filter(|gamma| **gamma > 0).count();
+            self.gamma_above_0 = (values > 0).then(|| positive as f64 / values as f64);
         }
-        self.k = Some(smallest_k(&zones, budget)?);
+        self.k = Some(smallest_k(&zones, Search::Short, budget)?);
         match times {
             Times::Nanoseconds => Ok(()),
             Times::Order => Err(Unscored::NoTimes),
@@ -200,22 +190,6 @@ impl Finding {
             failing: None,
             prefix,
         }
-    }
-}
-
-impl Gammas {
-    /// The values whose Γ is above the largest difference between two clients' clocks, and their Γ.
-    pub fn above(&self, skew_ns: u64) -> impl Iterator<Item = (Option<usize>, u64)> {
-        self.positive
-            .iter()
-            .copied()
-            .filter(move |(_, gamma)| *gamma > skew_ns)
-    }
-
-    /// The share of such values; none: there are no values.
-    #[must_use]
-    pub fn share_above(&self, skew_ns: u64) -> Option<f64> {
-        (self.values > 0).then(|| self.above(skew_ns).count() as f64 / self.values as f64)
     }
 }
 

@@ -28,8 +28,7 @@ impl Metric for LostWrites {
             && write.kind != Kind::Get
             && write.outcome == Outcome::Ok
         {
-            let place = seen.phases.place(write.invoked);
-            let block = place.map_or(0, |place| place.block);
+            let block = seen.phases.block(write.invoked);
             self.acknowledged.add(block, false);
         }
     }

@@ -1,6 +1,7 @@
 //! The metrics: each one a fold over the events in the order of their times, in a file of its own.
 
 pub(crate) mod arrivals;
+pub(crate) mod atomicity;
 pub(crate) mod availability;
 pub(crate) mod causes;
 pub(crate) mod clock_bytes;
@@ -44,7 +45,6 @@ pub(crate) mod window;
 use crate::holdings::Holdings;
 use crate::judge::{Judge, Verdict};
 use crate::phases::{Phase, Phases, Place};
-use crate::tally::BLOCK;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, FaultSpan, Kind, Operation, Outcome};
 
@@ -96,6 +96,7 @@ pub(crate) struct Run<'a> {
     pub(crate) seed: u64,
     pub(crate) detail: Detail,
     pub(crate) phases: &'a [Phase],
+    pub(crate) course: &'a Phases,
     pub(crate) faults: &'a [FaultSpan],
     pub(crate) healed: Option<Duration>,
     pub(crate) judge: &'a Judge,
@@ -105,12 +106,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// The block of time that something belongs to; before the measured time, its first.
     pub(crate) fn block(&self, at: Duration) -> u32 {
-        let started = self
-            .phases
-            .first()
-            .map_or(Duration::ZERO, |first| first.from);
-        let blocks = at.saturating_sub(started).as_nanos() / BLOCK.as_nanos();
-        u32::try_from(blocks).unwrap_or(u32::MAX)
+        self.course.block(at)
     }
 
     /// That a figure needs more detail than was kept, if it does.

@@ -60,6 +60,7 @@ pub fn page(figures: &Figures, manifest: &Manifest) -> String {
         (reads::oddities(figures))
         (reads::guarantees(figures))
         (reads::lifecycle(figures))
+        (reads::atomicity(figures))
         (section::aftermath(figures))
         (causes::section(figures))
         (reads::divergence(figures))

@@ -3,8 +3,8 @@
 use super::section::spread_row;
 use super::table::table;
 use super::verdict::anomaly_words;
-use super::words::{count, none, number, rate, spread, spread_ms};
-use crate::figures::{Cost, Figures, GuaranteeFigures, Measured};
+use super::words::{count, milliseconds, none, number, rate, spread, spread_ms};
+use crate::figures::{Atomicity, Cost, Figures, GuaranteeFigures, Measured};
 use maud::{Markup, html};
 
 /// Only where a read could have broken a guarantee.
@@ -99,6 +99,68 @@ pub(super) fn lifecycle(figures: &Figures) -> Markup {
             }
         }
     }
+}
+
+/// Only where a key was read or written, and told by one value.
+pub(super) fn atomicity(figures: &Figures) -> Markup {
+    let scores = figures.atomicity.known();
+    let scores = scores.filter(|scores| scores.keys + scores.unexplained > 0);
+    html! {
+        @if let Some(scores) = scores {
+            section {
+                h2 { "How far keys were from one copy" }
+                p {
+                    "Of " (count(scores.keys + scores.unexplained)) " keys " (count(scores.linearizable)) " were linearizable, and "
+                    (count(scores.two_atomic)) " of " (count(scores.keys)) " showed no value but the two latest. Of "
+                    (count(scores.positive.of)) " values " (rate(&scores.positive)) " had a Γ above 0"
+                    @if let Some(worst) = &scores.worst { ", the greatest that " (worst) }
+                    "."
+                }
+                (table(["", "count", "mean", "p50", "p90", "p99", "p99.9", "max"], atomicity_rows(scores)))
+                p.note {
+                    "Γ: by how much operations would have to be stretched for a value to have its place in one order of all, of those above 0; Δ: how much \
+                     older than that a key’s reads were at most; k: they returned one of the k latest values."
+                    @if figures.run.clock_error_ms > 0.0 {
+                        " Γ and Δ count as 0 up to " (milliseconds(figures.run.clock_error_ms)) ", by which clients’ clocks differ."
+                    }
+                    @if scores.with_siblings > 0 { " " (count(scores.with_siblings)) " keys with siblings are left out." }
+                    @if scores.unexplained > 0 {
+                        " Of " (count(scores.unexplained)) " keys no write explains what a read returned: they have no scores."
+                    }
+                    @if scores.k_at_least > 0 { " Of " (count(scores.k_at_least)) " keys k may be greater." }
+                    @if scores.at_least > 0 {
+                        " Γ of " (count(scores.at_least)) " values may be greater: they were forgotten before what overlapped them was over."
+                    }
+                    @if scores.late > 0 { " " (count(scores.late)) " reads of values forgotten by then are left out." }
+                }
+            }
+        }
+    }
+}
+
+fn atomicity_rows(scores: &Atomicity) -> impl Iterator<Item = [String; 8]> {
+    let times = [
+        ("Γ of values", &scores.gamma_ms),
+        ("Δ of keys", &scores.delta_ms),
+    ];
+    let times = times
+        .into_iter()
+        .filter_map(|(name, spread)| Some(spread_row(name.to_owned(), spread.as_ref()?)));
+    let k = scores.k.as_ref().map(|k| {
+        let [mean, p50, p90, p99, p999, max] =
+            [k.mean, k.p50, k.p90, k.p99, k.p999, k.max].map(number);
+        [
+            "k of keys".to_owned(),
+            count(k.count),
+            mean,
+            p50,
+            p90,
+            p99,
+            p999,
+            max,
+        ]
+    });
+    times.chain(k)
 }
 
 /// How far replicas differed, what conflicts came to and what the network was asked for: only what was seen.

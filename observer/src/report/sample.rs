@@ -3,8 +3,8 @@
 use super::Manifest;
 use crate::cause::{Cause, Cure};
 use crate::figures::{
-    AgeBin, Anomaly, Arrivals, CauseRow, Causes, ClockDistance, Conflicts, Convergence, Cost,
-    CureRow, Divergence, Excluded, FaultFigures, Figures, Freshness, GuaranteeFigures, Hints,
+    AgeBin, Anomaly, Arrivals, Atomicity, CauseRow, Causes, ClockDistance, Conflicts, Convergence,
+    Cost, CureRow, Divergence, Excluded, FaultFigures, Figures, Freshness, GuaranteeFigures, Hints,
     IdleReads, IntervalMethod, Lag, LatencyRow, Leg, Lifecycle, LostWrites, Measured, PhaseFigures,
     Rate, ReadRequests, Regular, RepairPath, Repairs, RunFigures, SessionShare, SiblingCount,
     Spread, TVisibility, TimeBin, WHOLE, Witnesses,
@@ -124,6 +124,21 @@ pub(crate) fn figures() -> Figures {
                     witnesses: Vec::new(),
                 },
             ],
+        }),
+        atomicity: Measured::Known(Atomicity {
+            keys: 96,
+            linearizable: 61,
+            two_atomic: 80,
+            positive: rate(611, 19_903),
+            gamma_ms: Some(spread(611, 190.0, [80.0, 610.0, 3_200.0, 5_000.0, 5_500.0])),
+            delta_ms: Some(spread(96, 310.0, [0.0, 1_200.0, 5_300.0, 5_600.0, 5_600.0])),
+            k: Some(spread(96, 1.9, [1.0, 4.0, 9.0, 9.0, 9.0])),
+            k_at_least: 3,
+            worst: Some("of c4.208 of user17".to_owned()),
+            with_siblings: 4,
+            unexplained: 0,
+            at_least: 0,
+            late: 0,
         }),
         regular: Regular {
             k: vec![(1, rate(18_994, 19_874)), (2, rate(19_700, 19_874))],

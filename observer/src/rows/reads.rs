@@ -26,6 +26,7 @@ impl Rows {
         for (ms, reads) in &figures.regular.delta_ms {
             self.rate(&format!("delta_regular_{ms}_ms"), reads);
         }
+        self.atomicity(figures);
         let conflicts = &figures.conflicts;
         let lifetime = conflicts.sibling_lifetime_ms.as_ref();
         self.spread("sibling_lifetime", "_ms", lifetime);
@@ -37,6 +38,23 @@ impl Rows {
         self.gaps(figures);
         self.divergence(figures);
         self.cost(figures);
+    }
+
+    fn atomicity(&mut self, figures: &Figures) {
+        let Some(atomicity) = figures.atomicity.known() else {
+            return;
+        };
+        self.rate("gamma_positive", &atomicity.positive);
+        self.spread("gamma", "_ms", atomicity.gamma_ms.as_ref());
+        self.spread("delta", "_ms", atomicity.delta_ms.as_ref());
+        self.spread("k_atomicity", "", atomicity.k.as_ref());
+        let known = atomicity.keys + atomicity.unexplained;
+        self.value("keys_linearizable", atomicity.linearizable_share(), known);
+        self.value(
+            "keys_two_atomic",
+            atomicity.two_atomic_share(),
+            atomicity.keys,
+        );
     }
 
     /// A run without gaps has none missing.

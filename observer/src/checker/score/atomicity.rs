@@ -16,15 +16,25 @@ use super::super::report::SmallestK;
 use super::super::zones::Zone;
 use super::order::{explains, search};
 
+/// What is done if the orders that are tried do not tell the smallest k.
+#[derive(Clone, Copy)]
+pub(in crate::checker) enum Search {
+    /// Other orders are searched for, within some steps.
+    Short,
+    /// Nothing: a bound is given.
+    Never,
+}
+
 /// The smallest k of zones in the order of their first ends.
 pub(in crate::checker) fn smallest_k(
     zones: &[Zone],
+    effort: Search,
     budget: &mut Budget<'_>,
 ) -> Result<SmallestK, Doubt> {
     let mut smallest = SmallestK::Is(1);
     for chunk in chunks(zones, budget)? {
         budget.spend(8 * chunk.forward.len())?;
-        smallest = smallest.and(chunk.smallest_k(budget)?);
+        smallest = smallest.and(chunk.smallest_k(effort, budget)?);
     }
     Ok(smallest)
 }
@@ -64,7 +74,7 @@ fn chunks(zones: &[Zone], budget: &mut Budget<'_>) -> Result<Vec<Chunk>, Doubt> 
 }
 
 impl Chunk {
-    fn smallest_k(&self, budget: &mut Budget<'_>) -> Result<SmallestK, Doubt> {
+    fn smallest_k(&self, effort: Search, budget: &mut Budget<'_>) -> Result<SmallestK, Doubt> {
         if self.forward.len() == 1 && self.backward.is_empty() {
             return Ok(SmallestK::Is(1));
         }
@@ -90,7 +100,12 @@ impl Chunk {
                 *(if explains { &mut most } else { &mut none }) = k;
             }
         }
-        for k in least..most {
+        let searched = match effort {
+            Search::Short => least..most,
+            Search::Never if least < most => return Ok(SmallestK::AtLeast(least as u64)),
+            Search::Never => most..most,
+        };
+        for k in searched {
             match search(&zones, k, budget)? {
                 Some(true) => return Ok(SmallestK::Is(k as u64)),
                 Some(false) => {}
@@ -142,7 +157,7 @@ fn least(zones: &[Zone], budget: &mut Budget<'_>) -> Result<usize, Doubt> {
 
 impl SmallestK {
     /// That of a whole from those of its parts.
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Is(k), Self::Is(other)) => Self::Is(k.max(other)),
             (Self::Is(k) | Self::AtLeast(k), Self::Is(other) | Self::AtLeast(other)) => {

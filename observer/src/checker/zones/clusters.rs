@@ -126,17 +126,10 @@ impl Clusters {
 }
 
 impl Clusters {
-    /// The zones of all that returned, each with the index of its write in the recording; none: the initial value's.
-    pub(crate) fn all_zones(
-        &self,
-        budget: &mut Budget<'_>,
-    ) -> Result<Vec<(Option<usize>, Zone)>, Doubt> {
+    /// The zones of all that returned.
+    pub(crate) fn all_zones(&self, budget: &mut Budget<'_>) -> Result<Vec<Zone>, Doubt> {
         let zones = self.zones(self.returns.len(), budget)?;
-        let write = |cluster: u32| self.writes[cluster as usize].0;
-        Ok(zones
-            .into_iter()
-            .map(|(cluster, zone)| (write(cluster), zone))
-            .collect())
+        Ok(zones.into_iter().map(|(_, zone)| zone).collect())
     }
 
     /// The first read to return that no write explains, by its index in the recording.

@@ -1,0 +1,44 @@
+//! What is to be known of a run besides its events.
+
+use crate::oracle::Oracle;
+use std::time::Duration;
+use tidemark_proto::event::Detail;
+use tidemark_proto::id::{NodeId, Role};
+
+/// What is to be known of a run besides its events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunFacts {
+    /// The plan's name.
+    pub plan: String,
+    /// `real` or `sim`.
+    pub backend: String,
+    /// The seed: resampling draws from it too.
+    pub seed: u64,
+    /// How much was kept.
+    pub detail: Detail,
+    /// The largest difference between two clients' clocks.
+    pub clock_error: Duration,
+    /// The groups into which its partitions split nodes.
+    pub sides: Vec<Side>,
+    /// What theory expects of it.
+    pub oracles: Vec<Oracle>,
+}
+
+/// A group of nodes that a partition cuts off from the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// The plan's name for the partition.
+    pub fault: String,
+    /// Who is on it.
+    pub nodes: Vec<NodeId>,
+    /// The share of requests, by their keys' placement, for which there are enough replicas on it.
+    pub expected: Option<f64>,
+}
+
+impl Side {
+    /// Those on it who hold keys.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = NodeId> {
+        let holders = self.nodes.iter().copied();
+        holders.filter(|node| node.role() == Role::Node)
+    }
+}
