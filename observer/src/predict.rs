@@ -233,7 +233,7 @@ impl Trials {
                 r: self.least.0 + of_r,
                 w: self.least.1 + of_w,
             },
-            visible: Sorted::new(ages.map(|(reached, written)| reached - written)),
+            visible: Sorted::new(ages.map(|(reached, written)| reached - written).collect()),
             reads,
             writes,
         }
@@ -241,7 +241,7 @@ impl Trials {
 }
 
 fn sorted(times: &[f32]) -> Arc<Sorted> {
-    Arc::new(Sorted::new(times.iter().copied()))
+    Arc::new(Sorted::new(times.to_vec()))
 }
 
 /// Draws so many writes, each with a read after it.
@@ -251,10 +251,25 @@ fn sorted(times: &[f32]) -> Arc<Sorted> {
 #[must_use]
 pub fn predict(model: &Model, quorums: Quorums, trials: usize, seed: u64) -> Prediction {
     let Quorums { n, r, w } = quorums;
-    Trials::new(model, n, (r..=r, w..=w), trials, seed).cell(r, w)
+    let trials = Trials::new(model, n, (r..=r, w..=w), trials, seed);
+    let only = |mut rows: Vec<Vec<f32>>| rows.pop().expect("one R and one W were asked for");
+    let [written, read, reached] = [trials.written, trials.read, trials.reached].map(only);
+    Prediction::new(quorums, written, read, reached)
 }
 
 impl Prediction {
+    fn new(quorums: Quorums, written: Vec<f32>, read: Vec<f32>, mut reached: Vec<f32>) -> Self {
+        for (reached, written) in reached.iter_mut().zip(&written) {
+            *reached -= written;
+        }
+        Self {
+            quorums,
+            visible: Sorted::new(reached),
+            reads: Arc::new(Sorted::new(read)),
+            writes: Arc::new(Sorted::new(written)),
+        }
+    }
+
     /// P(fresh | age) at an age in milliseconds.
     #[must_use]
     pub fn fresh_at(&self, age_ms: f64) -> f64 {

@@ -3,20 +3,24 @@
 use super::read::READERS;
 use super::row::{HistoryError, Rows};
 use super::{COLUMNS, FILES};
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::io::Read;
 use std::time::Duration;
+use std::vec;
 use tidemark_proto::event::Event;
 
 /// The events of a run's files, by their times.
 ///
 /// Sources report in batches, so the lines of a file are only nearly in order. An event waits until every file has been
-/// read ten seconds past it; one that is later still is given as it comes, and counted. A fault may be written down when it
-/// ends, however long it was: the file of the faults, which is short, is read before all others.
+/// read ten seconds past it; one that is later still is given before those that wait, and counted. A fault may be written down
+/// when it ends, however long it was: the file of the faults, which is short, is read before all others.
 pub struct Events<R> {
     tables: Vec<Table<R>>,
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// In order up to where they were sorted last: to sort them again takes little more than to look at them.
+    waiting: Vec<Waiting>,
+    /// Those that need not wait, in order.
+    ready: vec::IntoIter<Waiting>,
+    /// How far every file has to be read before some need not wait any more.
+    wanted: Duration,
     given: Duration,
     late: u64,
     truncated: u64,
@@ -37,7 +41,9 @@ impl<R: Read> Events<R> {
         });
         Ok(Self {
             tables: tables.collect::<Result<_, _>>()?,
-            waiting: BinaryHeap::new(),
+            waiting: Vec::new(),
+            ready: Vec::new().into_iter(),
+            wanted: WINDOW + STEP,
             given: Duration::ZERO,
             late: 0,
             truncated: 0,
@@ -67,11 +73,21 @@ impl<R: Read> Events<R> {
         if table.index != FAULTS {
             table.reached = table.reached.max(at);
         }
-        self.waiting.push(Reverse(Waiting {
+        self.waiting.push(Waiting {
             order: (at, RANK[table.index], line),
             event,
-        }));
+        });
         Ok(())
+    }
+
+    /// What is earlier by a window than what every file has reached need not wait, and nothing once they are at their ends.
+    fn make_ready(&mut self, reached: Option<Duration>) {
+        let earlier = reached.map(|reached| reached.saturating_sub(WINDOW));
+        self.waiting.sort_by_key(|waiting| waiting.order);
+        let is_ready = |waiting: &Waiting| earlier.is_none_or(|it| waiting.order.0 < it);
+        let rest = self.waiting.partition_point(is_ready);
+        let rest = self.waiting.split_off(rest);
+        self.ready = std::mem::replace(&mut self.waiting, rest).into_iter();
     }
 }
 
@@ -79,19 +95,24 @@ impl<R: Read> Iterator for Events<R> {
     type Item = Result<Event, HistoryError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((index, behind)) =
-            (self.tables.iter().enumerate()).min_by_key(|(_, table)| table.reached)
-        {
-            match self.waiting.peek() {
-                Some(Reverse(first)) if first.order.0 + WINDOW < behind.reached => break,
-                _ => {
+        while self.ready.as_slice().is_empty() {
+            let tables = self.tables.iter().enumerate();
+            match tables.min_by_key(|(_, table)| table.reached) {
+                Some((index, behind)) if behind.reached < self.wanted => {
                     if let Err(error) = self.read(index) {
                         return Some(Err(error));
                     }
                 }
+                Some((_, behind)) => {
+                    let reached = behind.reached;
+                    self.wanted = reached.saturating_add(STEP);
+                    self.make_ready(Some(reached));
+                }
+                None if self.waiting.is_empty() => return None,
+                None => self.make_ready(None),
             }
         }
-        let Reverse(Waiting { order, event }) = self.waiting.pop()?;
+        let Waiting { order, event } = self.ready.next()?;
         let is_timeless = matches!(event, Event::Placed { .. });
         self.late += u64::from(order.0 < self.given && !is_timeless);
         self.given = self.given.max(order.0);
@@ -114,30 +135,12 @@ struct Waiting {
     event: Event,
 }
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.order.cmp(&other.order)
-    }
-}
-
 /// The place of the faults in [`FILES`].
 const FAULTS: usize = 3;
 /// How long an event waits for those before it.
 const WINDOW: Duration = Duration::from_secs(10);
+/// How much further every file is read at a time.
+const STEP: Duration = Duration::from_secs(1);
 /// At one time: faults, then operations' ends (one may begin because another has ended), then what nodes saw, then
 /// fates, then what nodes did for the cluster's sake; in the order of [`FILES`].
 const RANK: [u8; FILES.len()] = [1, 2, 3, 0, 4];

@@ -4,7 +4,7 @@ mod forgetting;
 
 use super::guarantees::{Guarantees, Reading};
 use super::missing::{both, staleness};
-use super::order::{Moment, precedes};
+use super::order::{Moment, finished_until, precedes};
 use super::past::{Gap, Missed, Past};
 use super::session::Session;
 use super::{Judgement, Known, Lost, Staleness};
@@ -457,7 +457,7 @@ impl Writes {
 
     /// How many of the acknowledged writes had finished at `time`.
     fn complete_until(&self, time: Duration) -> usize {
-        self.complete.partition_point(|(finish, _)| *finish <= time)
+        finished_until(&self.complete, time)
     }
 
     fn next_index(&self) -> u32 {

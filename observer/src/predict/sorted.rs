@@ -14,18 +14,14 @@ pub struct Sorted {
 impl Sorted {
     /// Of times in any order; what is below 0 counts as 0.
     #[must_use]
-    pub(crate) fn new(times: impl Iterator<Item = f32>) -> Self {
-        let mut zeros = 0;
-        let mut rest = Vec::with_capacity(times.size_hint().0);
-        for time in times {
-            if time > 0.0 {
-                rest.push(time);
-            } else {
-                zeros += 1;
-            }
+    pub(crate) fn new(mut times: Vec<f32>) -> Self {
+        let count = times.len();
+        times.retain(|time| *time > 0.0);
+        radsort::sort(&mut times);
+        Self {
+            zeros: count - times.len(),
+            rest: times,
         }
-        radsort::sort(&mut rest);
-        Self { zeros, rest }
     }
 
     /// How many there are.
@@ -98,7 +94,7 @@ mod tests {
     /// If this fails, t-visibility is not the quantile of t*.
     #[test]
     fn a_quantile_is_the_least_that_enough_are_at_most() {
-        let sorted = Sorted::new([3.0, -1.0, 0.3, 0.0, 2.0].into_iter());
+        let sorted = Sorted::new(vec![3.0, -1.0, 0.3, 0.0, 2.0]);
         let check = |p, ms: f64| assert!((sorted.quantile(p) - ms).abs() < 1e-12, "{p}");
         check(0.0, 0.0);
         check(0.4, 0.0);
