@@ -5,7 +5,7 @@ mod overlay;
 mod recordings;
 mod sweep;
 
-pub use ledger::Ledger;
+pub use ledger::{Begun, Ledger};
 pub use overlay::{Laid, OverlayFolder};
 pub use sweep::{SweepFolder, SweepRecord};
 

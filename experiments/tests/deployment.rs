@@ -52,6 +52,57 @@ fn three_nodes_a_proxy_and_an_observer_started_by_hand_are_a_store_with_a_histor
     );
 }
 
+/// If this fails, the history of a deployment ends with its observer, or has something twice when another goes on with it.
+#[test]
+fn an_observer_started_by_hand_goes_on_where_one_that_died_stopped() {
+    let mut deployment = Deployment::start();
+    let folder = deployment.folder.display().to_string();
+    let put = |deployment: &mut Deployment| {
+        let put = deployment.ask(1, &["put", "cart", "apples", "--w", "3"]);
+        assert_eq!(put.code, 0, "{put:?}");
+    };
+    put(&mut deployment);
+    let again = ["observer", "--plan", "quickstart", "--resume", &folder];
+    let other = tidemark(&again);
+    assert!(other.complained.contains("is of another plan"), "{other:?}");
+    let again = [
+        &again[..],
+        &["--set", "cluster.nodes=3", "--set", "network=[]"],
+    ]
+    .concat();
+    let second = tidemark(&again);
+    assert!(
+        second.complained.contains("somebody else writes"),
+        "{second:?}"
+    );
+
+    deployment.kill("observer");
+    put(&mut deployment);
+    let address = deployment.observer.clone();
+    deployment.spawn(
+        "observer",
+        &[&again[..], &["--listen", &address]].concat(),
+        2,
+    );
+    put(&mut deployment);
+    let ended = deployment.end();
+    assert!(ended.iter().all(ExitStatus::success), "{ended:?}");
+
+    let observed = tidemark(&["observe", &folder, "--json"]);
+    assert_eq!(observed.code, 0, "{observed:?}");
+    let figures: Value = serde_json::from_str(&observed.said).unwrap();
+    assert_eq!(figures["run"]["ended"], "ended");
+    assert_eq!(figures["run"]["operations"], 3);
+    let gaps = figures["gaps"].as_array().unwrap();
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(
+        (&gaps[0]["source"], &gaps[0]["times"]),
+        (&"observer".into(), &1.into())
+    );
+    let complete = tidemark(&again);
+    assert!(complete.complained.contains("is complete"), "{complete:?}");
+}
+
 /// If this fails, a script cannot tell what came of an operation, or a context that was printed is not taken back.
 #[test]
 fn what_is_printed_can_be_sent_back_and_codes_tell_what_came_of_it() {
@@ -344,6 +395,8 @@ struct Deployment {
     /// Where c1 dials each node, through the proxy.
     doors: BTreeMap<u16, String>,
     folder: PathBuf,
+    /// Where the observer listens.
+    observer: String,
     out: tempfile::TempDir,
 }
 
@@ -353,6 +406,7 @@ impl Deployment {
             processes: BTreeMap::new(),
             doors: BTreeMap::new(),
             folder: PathBuf::new(),
+            observer: String::new(),
             out: tempfile::tempdir().unwrap(),
         }
     }
@@ -375,6 +429,7 @@ impl Deployment {
         );
         let observer = last_word(&said[0]);
         deployment.folder = last_word(&said[1]).into();
+        deployment.observer.clone_from(&observer);
 
         let reserved = [1, 2, 3].map(|_| reserve());
         let address = |node: u16| {

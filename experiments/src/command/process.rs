@@ -4,8 +4,8 @@
 
 use super::plan_name::PlanName;
 use crate::backend::real::child::{self, NodeStart, Reporting};
-use crate::plan::{Plan, load};
-use crate::record::Folder;
+use crate::plan::{Plan, load, to_toml};
+use crate::record::{Folder, Ledger};
 use crate::run::{print, quoted};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tidemark_node::conditions::{Conditions, Shared};
 use tidemark_observer::service::Reporter;
 use tidemark_proto::clock::Clock;
-use tidemark_proto::event::{Event, Milestone};
+use tidemark_proto::event::{Event, Gap, Milestone};
 use tidemark_proto::id::{NodeId, Role};
 use tidemark_proto::wire::netfuzz_client::NetfuzzClient;
 use tidemark_proto::wire::{Link, LoadRequest, OpenRequest};
@@ -77,6 +77,10 @@ pub(super) struct Observer {
     /// Where results go.
     #[arg(long, default_value = "results")]
     out: PathBuf,
+    /// Go on with the history in this folder, whose observer died, instead of making one below `--out`: nodes and proxy send
+    /// what has no receipt if this one listens where that did.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "out")]
+    resume: Option<PathBuf>,
 }
 
 /// A process as a run starts it: it is told where to listen, if it is not to choose, and what to do on its standard input.
@@ -126,22 +130,27 @@ pub(super) fn netfuzz(netfuzz: Netfuzz) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
-    let Deployed { plan, sets, .. } = &observer.deployed;
-    let mut replay = format!("tidemark observer --plan {}", quoted(plan));
-    for set in sets {
-        write!(replay, " --set {}", quoted(set))?;
-    }
-    let (name, plan) = observer.deployed.load()?;
     serve(async {
         let (listener, address) = bind(observer.deployed.listen).await?;
-        let (folder, _) = Folder::create(&observer.out, &name, "real", &plan, Vec::new(), replay)?;
+        let folder = observer.folder()?;
+        let (ledger, begun) = Ledger::open(&folder)?;
         let clock = Clock::since(EPOCH_NS);
-        let reporter = Reporter::connect(address, "runner");
+        // One that is started again counts its events from 0 again.
+        let reporter = Reporter::connect(address, &format!("{RUNNER}{}", std::process::id()));
         let milestone = |milestone| Event::Milestone {
             at: clock.elapsed(),
             milestone,
         };
-        reporter.report(milestone(Milestone::Started));
+        if !begun
+            .settled
+            .keys()
+            .any(|source| source.starts_with(RUNNER))
+        {
+            reporter.report(milestone(Milestone::Started));
+        }
+        if observer.resume.is_some() {
+            reporter.report(Event::Gap(Box::new(down(begun.reached, clock)?)));
+        }
         let path = folder.path().display();
         let ready = || {
             print(&format!(
@@ -155,7 +164,7 @@ pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
             reporter.report(milestone(Milestone::Ended));
             lost = reporter.close(REPORTED_WITHIN).await;
         };
-        child::observer(listener, &folder, ready, shutdown).await?;
+        child::observer(listener, &folder, (ledger, begun), ready, shutdown).await?;
         ensure!(
             lost == 0,
             "{lost} events of the observer itself are not written down: the history in {path} is not whole"
@@ -165,6 +174,49 @@ pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
             quoted(&path.to_string())
         ))
     })
+}
+
+/// The time in which nobody observed.
+fn down(from: Duration, clock: Clock) -> anyhow::Result<Gap> {
+    let until = clock.elapsed();
+    ensure!(
+        from <= until,
+        "the machine has been started anew since its history began: the times of what is to come do not compare with those in it"
+    );
+    Ok(Gap {
+        source: Gap::OBSERVER.to_owned(),
+        from,
+        until,
+        count: 0,
+    })
+}
+
+impl Observer {
+    /// The folder of a new run, or of the one that is to be gone on with.
+    fn folder(&self) -> anyhow::Result<Folder> {
+        let Deployed { plan, sets, .. } = &self.deployed;
+        let mut replay = format!("tidemark observer --plan {}", quoted(plan));
+        for set in sets {
+            write!(replay, " --set {}", quoted(set))?;
+        }
+        let (name, plan) = self.deployed.load()?;
+        let Some(path) = &self.resume else {
+            let created = Folder::create(&self.out, &name, "real", &plan, Vec::new(), replay);
+            return Ok(created?.0);
+        };
+        let (folder, record) = Folder::open(path)?;
+        let path = path.display();
+        ensure!(
+            Ledger::is_open(&folder),
+            "the history in {path} is complete; start a new one without --resume"
+        );
+        ensure!(
+            record.manifest.plan_toml == to_toml(&plan)?,
+            "{path} is of another plan; it was begun by: {}",
+            record.manifest.replay
+        );
+        Ok(folder)
+    }
 }
 
 impl Deployed {
@@ -313,4 +365,6 @@ fn link(text: &str) -> anyhow::Result<Link> {
 }
 
 const EPOCH_NS: u64 = 0;
+/// What an observer calls itself, before the number of its process.
+const RUNNER: &str = "runner~";
 const REPORTED_WITHIN: Duration = Duration::from_secs(5);

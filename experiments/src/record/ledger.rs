@@ -11,16 +11,29 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tidemark_observer::history::{FILES, Tables};
 use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
+use tidemark_proto::time::nanoseconds;
 
 /// A history that grows receipt by receipt.
 pub struct Ledger {
     recorder: Recorder,
+    /// Locked: two who write one history spoil it.
     receipts: File,
     line: Vec<u8>,
+    reached: Duration,
+}
+
+/// What a history has that somebody goes on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// Up to which number the events of each source are written down.
+    pub settled: BTreeMap<String, u64>,
+    /// The time of the last of them.
+    pub reached: Duration,
 }
 
 /// A line of the receipts.
@@ -31,24 +44,26 @@ struct Settled {
     next: u64,
     /// How long the tables are with them.
     lengths: [u64; FILES.len()],
+    /// The time of the last event in them.
+    reached_ns: u64,
 }
 
 impl Ledger {
-    /// Begins the history of a run, or goes on with one whose observer died; tells up to which number the events of each
-    /// source are written down.
-    pub fn open(folder: &Folder) -> anyhow::Result<(Self, BTreeMap<String, u64>)> {
+    /// Begins the history of a run, or goes on with one whose observer died; tells what it has.
+    pub fn open(folder: &Folder) -> anyhow::Result<(Self, Begun)> {
         let path = path(folder);
         if !path.exists() {
             // The receipts come first: a history without them is complete, and nobody's to go on with.
             let receipts = File::create_new(&path).with_context(|| path.display().to_string())?;
-            return Ok((
-                Self::over(Recorder::create(folder)?, receipts),
-                BTreeMap::new(),
-            ));
+            lock(&receipts, &path)?;
+            let begun = Begun::default();
+            let ledger = Self::over(Recorder::create(folder)?, receipts, &begun);
+            return Ok((ledger, begun));
         }
         let receipts = File::options().read(true).write(true).open(&path);
         let receipts = receipts.with_context(|| path.display().to_string())?;
-        let (next, lengths) = read(&receipts).with_context(|| path.display().to_string())?;
+        lock(&receipts, &path)?;
+        let (begun, lengths) = read(&receipts).with_context(|| path.display().to_string())?;
         let mut lengths_left = lengths.iter();
         let files = every(|name| {
             let path = folder.path().join(name);
@@ -59,7 +74,14 @@ impl Ledger {
             true => Tables::new(files)?,
             false => Tables::resume(files),
         };
-        Ok((Self::over(Recorder::over(tables), receipts), next))
+        let ledger = Self::over(Recorder::over(tables), receipts, &begun);
+        Ok((ledger, begun))
+    }
+
+    /// Whether the folder has a history that is not complete.
+    #[must_use]
+    pub fn is_open(folder: &Folder) -> bool {
+        path(folder).exists()
     }
 
     /// The history in the folder is complete: nobody goes on with it.
@@ -68,25 +90,32 @@ impl Ledger {
         fs::remove_file(&path).with_context(|| path.display().to_string())
     }
 
-    fn over(recorder: Recorder, receipts: File) -> Self {
+    fn over(recorder: Recorder, receipts: File, begun: &Begun) -> Self {
         Self {
             recorder,
             receipts,
             line: Vec::new(),
+            reached: begun.reached,
         }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let failed = self.recorder.failed.as_ref();
+        failed.map_or(Ok(()), |error| {
+            Err(io::Error::new(error.kind(), error.to_string()))
+        })
     }
 }
 
 impl Sink for Ledger {
     fn take(&mut self, _source: &str, event: Event) {
+        self.reached = self.reached.max(event.at());
         self.recorder.write(&event);
     }
 
     fn settle(&mut self, source: &str, next: u64) -> io::Result<()> {
         self.recorder.flush_tables();
-        if let Some(error) = &self.recorder.failed {
-            return Err(io::Error::new(error.kind(), error.to_string()));
-        }
+        self.check()?;
         let mut lengths = [0; FILES.len()];
         for (length, mut file) in lengths.iter_mut().zip(self.recorder.tables.writers()) {
             *length = file.stream_position()?;
@@ -95,6 +124,7 @@ impl Sink for Ledger {
             source: source.to_owned(),
             next,
             lengths,
+            reached_ns: nanoseconds(self.reached),
         };
         self.line.clear();
         serde_json::to_writer(&mut self.line, &settled)?;
@@ -102,16 +132,19 @@ impl Sink for Ledger {
         let noted = self.receipts.write_all(&self.line);
         // Half a line would spoil those after it.
         self.recorder.note(noted);
-        match &self.recorder.failed {
-            None => Ok(()),
-            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        }
+        self.check()
     }
 }
 
+/// Who goes on with a history does so alone.
+fn lock(receipts: &File, path: &Path) -> anyhow::Result<()> {
+    let locked = receipts.try_lock();
+    locked.with_context(|| format!("{}: somebody else writes this history", path.display()))
+}
+
 /// What the receipts say, with the lengths of the last; a last line cut short is cut off.
-fn read(mut receipts: &File) -> anyhow::Result<(BTreeMap<String, u64>, [u64; FILES.len()])> {
-    let mut next = BTreeMap::new();
+fn read(mut receipts: &File) -> anyhow::Result<(Begun, [u64; FILES.len()])> {
+    let mut begun = Begun::default();
     let mut lengths = [0; FILES.len()];
     let mut whole = 0;
     let mut lines = BufReader::new(receipts);
@@ -124,17 +157,18 @@ fn read(mut receipts: &File) -> anyhow::Result<(BTreeMap<String, u64>, [u64; FIL
         }
         let settled: Settled =
             serde_json::from_str(&line).with_context(|| format!("line {number} is no receipt"))?;
-        next.insert(settled.source, settled.next);
+        begun.settled.insert(settled.source, settled.next);
+        begun.reached = Duration::from_nanos(settled.reached_ns);
         lengths = settled.lengths;
         whole += length as u64;
     }
     receipts.set_len(whole)?;
     receipts.seek(SeekFrom::Start(whole))?;
-    Ok((next, lengths))
+    Ok((begun, lengths))
 }
 
 /// Opens a table to go on after so many bytes.
-fn cut(path: &std::path::Path, length: u64) -> anyhow::Result<File> {
+fn cut(path: &Path, length: u64) -> anyhow::Result<File> {
     let mut options = File::options();
     let mut file = (options.write(true).create(true).truncate(false)).open(path)?;
     let has = file.metadata()?.len();
@@ -156,7 +190,6 @@ const RECEIPTS: &str = "receipts.jsonl";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use tidemark_observer::history::Events;
     use tidemark_proto::event::MachineChange;
     use tidemark_proto::id::NodeId;
@@ -192,8 +225,9 @@ mod tests {
     fn whoever_goes_on_has_what_was_settled_and_nothing_else() {
         let out = tempfile::tempdir().unwrap();
         let folder = Folder(out.path().to_owned());
-        let (mut first, settled) = Ledger::open(&folder).unwrap();
-        assert!(settled.is_empty());
+        let (mut first, begun) = Ledger::open(&folder).unwrap();
+        assert_eq!(begun, Begun::default());
+        assert!(Ledger::open(&folder).is_err(), "two write one history");
         take(&mut first, "n1~1", 0..3);
         first.settle("n1~1", 3).unwrap();
         take(&mut first, "a \"source\"\n", 3..5);
@@ -206,15 +240,19 @@ mod tests {
         append(&folder, FILES[0], "c1.");
         append(&folder, RECEIPTS, "{\"source\":\"n1~1\",\"next\":7");
 
-        let (mut second, settled) = Ledger::open(&folder).unwrap();
+        let (mut second, begun) = Ledger::open(&folder).unwrap();
         let expected = [("a \"source\"\n", 2), ("n1~1", 3)];
         let expected = expected.map(|(source, next)| (source.to_owned(), next));
-        assert_eq!(settled, BTreeMap::from(expected));
+        assert_eq!(begun.settled, BTreeMap::from(expected));
+        assert_eq!(begun.reached, Duration::from_nanos(4));
         take(&mut second, "n1~1", 5..9);
         second.settle("n1~1", 7).unwrap();
         drop(second);
-        let (third, settled) = Ledger::open(&folder).unwrap();
-        assert_eq!(settled["n1~1"], 7, "what the second noted can be read");
+        let (third, begun) = Ledger::open(&folder).unwrap();
+        assert_eq!(
+            begun.settled["n1~1"], 7,
+            "what the second noted can be read"
+        );
         drop(third);
         assert_eq!(events(&folder), (0..9).map(numbered).collect::<Vec<_>>());
 
@@ -231,8 +269,8 @@ mod tests {
         let folder = Folder(out.path().to_owned());
         File::create_new(folder.path().join(RECEIPTS)).unwrap();
         fs::write(folder.path().join(FILES[0]), "operation,pur").unwrap();
-        let (mut ledger, settled) = Ledger::open(&folder).unwrap();
-        assert!(settled.is_empty());
+        let (mut ledger, begun) = Ledger::open(&folder).unwrap();
+        assert_eq!(begun, Begun::default());
         take(&mut ledger, "n1~1", 0..2);
         ledger.settle("n1~1", 2).unwrap();
         assert_eq!(events(&folder), [numbered(0), numbered(1)]);
@@ -251,6 +289,7 @@ mod tests {
             .unwrap()
             .set_len(9)
             .unwrap();
+        drop(ledger);
         let error = Ledger::open(&folder).err().expect("it is short");
         let error = format!("{error:#}");
         assert!(error.contains("events.csv: it has 9 bytes"), "{error}");

@@ -1,7 +1,7 @@
 //! A process of a run as it sees itself: binds a port, says which, is told what to do, and does it until its standard
 //! input closes or its parent dies.
 
-use crate::record::{Folder, Ledger};
+use crate::record::{Begun, Folder, Ledger};
 use anyhow::Context as _;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,8 @@ async fn work(listen: SocketAddr) -> anyhow::Result<()> {
         Start::Netfuzz(reporting) => netfuzz(listener, Some(reporting), ready, shutdown).await,
         Start::Observer { folder } => {
             let (folder, _) = Folder::open(&folder)?;
-            observer(listener, &folder, ready, shutdown).await
+            let ledger = Ledger::open(&folder)?;
+            observer(listener, &folder, ledger, ready, shutdown).await
         }
     }
 }
@@ -162,19 +163,19 @@ pub async fn netfuzz(
     served.map_err(anyhow::Error::from_boxed)
 }
 
-/// Writes the history down in the folder until `shutdown`; calls `ready` when it is about to serve.
+/// Writes the folder's history down until `shutdown`; calls `ready` when it is about to serve.
 pub async fn observer(
     listener: TcpListener,
     folder: &Folder,
+    (ledger, begun): (Ledger, Begun),
     ready: impl FnOnce() -> anyhow::Result<()>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let (ledger, settled) = Ledger::open(folder)?;
     ready()?;
     let incoming = TcpListenerStream::new(listener);
     tonic::transport::Server::builder()
         .http2_keepalive_interval(None)
-        .add_service(service::server(ledger, settled))
+        .add_service(service::server(ledger, begun.settled))
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await?;
     Ledger::close(folder)
