@@ -13,6 +13,9 @@
 //! more calls in flight, and then times calls in an open loop at half of that rate. Here Tidemark's reads ask as many
 //! replicas as must answer, at R = 1 the node that is asked, as a serializable read does. A call that is refused or fails
 //! counts as one that takes for ever.
+//!
+//! A third table is about Tidemark alone: what share of its throughput is left when nodes tell an observer what they see, and it
+//! writes that down on the same machine. It begins with operations, and ends with every arrival and every message.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -36,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Dialect, Store, Work};
 use system::System;
+use tidemark_proto::event::Detail;
 use tokio::runtime::Runtime;
 
 #[global_allocator]
@@ -45,7 +49,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[derive(Parser)]
 struct Options {
     /// Which tables to make.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "memory,disk")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "memory,disk,observed"
+    )]
     table: Vec<Table>,
     /// One round of short steps, three nodes and 16 calls in flight: about two minutes.
     #[arg(long)]
@@ -97,6 +106,8 @@ enum Table {
     Memory,
     /// What is carried from disk within a limit.
     Disk,
+    /// What is left of the throughput when it is observed.
+    Observed,
 }
 
 /// One row of the table: how many nodes, what they are asked, how many calls in flight, of which side.
@@ -124,19 +135,36 @@ fn main() -> anyhow::Result<()> {
     if options.table.contains(&Table::Disk) {
         capacities(&options, &runtime)?;
     }
+    if options.table.contains(&Table::Observed) {
+        let sides = observed_sides(&options)?;
+        let seen = drive(&options, 3, &sides, &runtime)?;
+        table::print_observed(&names(&sides), &seen);
+    }
+    Ok(())
+}
+
+/// Compares Tidemark's nodes with as many of etcd.
+fn compare(options: &Options, nodes: u16, runtime: &Runtime) -> anyhow::Result<()> {
+    let sides = sides(options, nodes)?;
+    let seen = drive(options, nodes, &sides, runtime)?;
+    table::print(nodes, &names(&sides), &seen);
     Ok(())
 }
 
 /// Drives every side with so many calls in flight.
-fn compare(options: &Options, nodes: u16, runtime: &Runtime) -> anyhow::Result<()> {
-    let sides = sides(options, nodes)?;
-    fill(&sides, runtime)?;
+fn drive(
+    options: &Options,
+    nodes: u16,
+    sides: &[Side],
+    runtime: &Runtime,
+) -> anyhow::Result<BTreeMap<Row, Vec<Seen>>> {
+    fill(sides, runtime)?;
     let mut seen: BTreeMap<Row, Vec<Seen>> = BTreeMap::new();
     for round in 0..options.rounds.get() {
         eprintln!("{nodes} nodes: round {} of {}", round + 1, options.rounds);
         for &in_flight in &options.in_flight {
             for work in Work::ALL {
-                for (place, side) in in_turn(&sides, round) {
+                for (place, side) in in_turn(sides, round) {
                     if !side.store.offers(work) {
                         continue;
                     }
@@ -155,8 +183,7 @@ fn compare(options: &Options, nodes: u16, runtime: &Runtime) -> anyhow::Result<(
             }
         }
     }
-    table::print(nodes, &names(&sides), &seen);
-    Ok(())
+    Ok(seen)
 }
 
 /// Looks for what every side carries from disk.
@@ -238,6 +265,25 @@ fn durable_sides(options: &Options) -> anyhow::Result<Vec<Side>> {
     Ok(sides)
 }
 
+/// Starts three nodes in memory for every degree of observation.
+fn observed_sides(options: &Options) -> anyhow::Result<Vec<Side>> {
+    let program = Path::new(env!("CARGO_BIN_EXE_tidemark"));
+    let below = options.disk.as_path();
+    let details = [
+        ("not observed", None),
+        ("events = \"none\"", Some(Detail::None)),
+        ("events = \"arrivals\"", Some(Detail::Arrivals)),
+        ("events = \"all\"", Some(Detail::All)),
+    ];
+    let sides = details.map(|(name, detail)| {
+        let observed = detail.map(|detail| (detail, below));
+        let (system, addresses) = System::tidemark(program, 3, None, observed)?;
+        let dialect = Dialect::tidemark(options.keys.get());
+        Side::new(name, system, &addresses, dialect, options)
+    });
+    sides.into_iter().collect()
+}
+
 /// The builds of tidemark that are compared.
 fn programs(options: &Options) -> impl Iterator<Item = (&'static str, &Path)> {
     let own = ("tidemark", Path::new(env!("CARGO_BIN_EXE_tidemark")));
@@ -252,7 +298,7 @@ fn tidemark(
     disk: Option<&Path>,
     options: &Options,
 ) -> anyhow::Result<Side> {
-    let (system, addresses) = System::tidemark(program, nodes, disk)?;
+    let (system, addresses) = System::tidemark(program, nodes, disk, None)?;
     let dialect = Dialect::tidemark(options.keys.get());
     Side::new(name, system, &addresses, dialect, options)
 }

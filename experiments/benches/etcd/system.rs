@@ -7,18 +7,21 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use tidemark::backend::real::child::{NodeStart, Start};
+use tidemark::backend::real::child::{NodeStart, Reporting, Start};
 use tidemark::backend::real::process::Process;
+use tidemark::plan::load;
+use tidemark::record::Folder;
 use tidemark_node::config::Config;
 use tidemark_proto::clock::Clock;
+use tidemark_proto::event::Detail;
 use tidemark_proto::id::NodeId;
 
 /// The processes of one store.
 pub(crate) enum System {
-    /// Nodes that dial each other directly, with their data below a folder, if it is not in memory.
+    /// Nodes that dial each other directly, and the observer, if there is one, with their data below folders.
     Tidemark {
-        nodes: Vec<Process>,
-        _folder: Option<TempDir>,
+        processes: Vec<Process>,
+        _folders: Vec<TempDir>,
     },
     /// Members with their data below a folder.
     Etcd {
@@ -29,11 +32,13 @@ pub(crate) enum System {
 
 impl System {
     /// Starts nodes: N is their number up to 3, R and W are majorities. In memory, reads ask all replicas, and whoever is
-    /// behind is sent what it lacks; on disk, below a folder, as many as must answer.
+    /// behind is sent what it lacks; on disk, below a folder, as many as must answer. Nodes tell an observer so much of what
+    /// they see, who writes it down below a folder; or there is none.
     pub(crate) fn tidemark(
         program: &Path,
         nodes: u16,
         disk: Option<&Path>,
+        observed: Option<(Detail, &Path)>,
     ) -> anyhow::Result<(Self, Vec<SocketAddr>)> {
         let folder = disk.map(fresh_folder).transpose()?;
         let (storage, read_set) = match &folder {
@@ -57,6 +62,10 @@ impl System {
             let mut process = Process::start_program(program, "node", &id.to_string())?;
             started.push((*id, process.address()?, process));
         }
+        let observer = match observed {
+            Some((detail, below)) => Some((detail, Observer::start(program, below)?)),
+            None => None,
+        };
         let addresses: Vec<_> = started
             .iter()
             .map(|(id, address, _)| (*id, *address))
@@ -73,17 +82,26 @@ impl System {
                     .map(|(to, address)| (*to, address.to_string()))
                     .collect(),
                 epoch_ns,
-                reporting: None,
+                reporting: observer.as_ref().map(|(detail, observer)| Reporting {
+                    observer: observer.address,
+                    source: format!("{id}~1"),
+                    detail: *detail,
+                }),
                 data: folder
                     .as_ref()
                     .map(|folder| folder.path().join(id.to_string())),
             })))?;
         }
-        let nodes = started.into_iter().map(|(_, _, process)| process).collect();
+        let mut processes: Vec<_> = started.into_iter().map(|(_, _, process)| process).collect();
+        let mut folders: Vec<_> = folder.into_iter().collect();
+        if let Some((_, observer)) = observer {
+            processes.push(observer.process);
+            folders.push(observer.folder);
+        }
         let addresses = addresses.into_iter().map(|(_, address)| address).collect();
         let started = Self::Tidemark {
-            nodes,
-            _folder: folder,
+            processes,
+            _folders: folders,
         };
         Ok((started, addresses))
     }
@@ -132,7 +150,7 @@ impl System {
     /// The processor time that its processes have used so far.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
         let ids: Vec<u32> = match self {
-            Self::Tidemark { nodes, .. } => nodes.iter().map(Process::id).collect(),
+            Self::Tidemark { processes, .. } => processes.iter().map(Process::id).collect(),
             Self::Etcd { members, .. } => members.iter().map(Child::id).collect(),
         };
         let mut ticks = 0;
@@ -157,6 +175,33 @@ impl Drop for System {
                 let _ = member.wait();
             }
         }
+    }
+}
+
+/// Who writes down what nodes see.
+struct Observer {
+    process: Process,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Observer {
+    fn start(program: &Path, below: &Path) -> anyhow::Result<Self> {
+        let folder = fresh_folder(below)?;
+        // Any plan will do: nobody computes figures of it.
+        let (name, plan) = load("quickstart", "real", &[])?;
+        let out = folder.path();
+        let (run, _) = Folder::create(out, &name, "real", &plan, Vec::new(), String::new())?;
+        let mut process = Process::start_program(program, "observer", "the observer")?;
+        let address = process.address()?;
+        process.order(&Start::Observer {
+            folder: run.path().to_owned(),
+        })?;
+        Ok(Self {
+            process,
+            address,
+            folder,
+        })
     }
 }
 

@@ -81,6 +81,37 @@ pub(crate) fn print_capacities(
     }
 }
 
+/// Prints medians of all rounds, and what share of the first side's throughput the others had in each.
+pub(crate) fn print_observed(names: &[&str], seen: &BTreeMap<Row, Vec<Seen>>) {
+    println!("\n3 nodes in memory, observed on the same machine: what is left of the calls/s");
+    println!(
+        "{:<7}{:>9}  {:<36}{:>9} {:<19}{:>10}  share of the throughput",
+        "", "in flight", "side", "calls/s", "", "CPU"
+    );
+    for ((nodes, work, in_flight, side), rounds) in seen {
+        let first = &seen[&(*nodes, *work, *in_flight, 0)];
+        let rates = spread(rounds.iter().map(|seen| seen.rate));
+        let left = spread(
+            rounds
+                .iter()
+                .zip(first)
+                .map(|(here, off)| here.rate / off.rate),
+        );
+        let (used, ..) = spread(rounds.iter().map(|seen| seen.used.as_secs_f64() * 1e6));
+        println!(
+            "{:<7}{in_flight:>9}  {:<36}{:>9.0} {:<19}{:>10}  {:.2} [{:.2}, {:.2}]",
+            if *work == Work::Put { "puts" } else { "reads" },
+            format!("{}{}", names[*side], promise(*work, names[*side])),
+            rates.0,
+            format!("[{:.0}, {:.0}]", rates.1, rates.2),
+            format!("{used:.0} µs"),
+            left.0,
+            left.1,
+            left.2,
+        );
+    }
+}
+
 fn durable_promise(work: Work, side: &str) -> &'static str {
     match (work, side.starts_with("etcd")) {
         (Work::Put, true) => "",
