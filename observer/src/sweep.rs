@@ -199,7 +199,7 @@ impl SweepFigures {
 type Group<'a> = Vec<Vec<&'a Sample>>;
 
 fn estimate(metric: &Metric, cell: &BTreeMap<u64, Sample>) -> Estimate {
-    let [group] = groups(metric, [&[cell]]);
+    let [group] = groups([metric], [&[cell]]);
     estimate_of(metric, &group)
 }
 
@@ -280,7 +280,7 @@ fn compared(
     cells: &[&BTreeMap<u64, Sample>],
     firsts: &[&BTreeMap<u64, Sample>],
 ) -> (Estimate, Option<Equivalence>, Option<Estimate>) {
-    let [group, first] = groups(metric, [cells, firsts]);
+    let [group, first] = groups([metric], [cells, firsts]);
     let (found, found_first) = (replicates(metric, &group), replicates(metric, &first));
     let pair = found.as_ref().zip(found_first.as_ref());
     let difference = pair.map(|(one, other)| one.with(other, |one, other| one - other));
@@ -306,13 +306,16 @@ fn compared(
 }
 
 /// Sets of cells over the seeds that all of them have a figure for.
-fn groups<'a, const N: usize>(
-    metric: &Metric,
+fn groups<'a, const M: usize, const N: usize>(
+    metrics: [&Metric; M],
     sets: [&[&'a BTreeMap<u64, Sample>]; N],
 ) -> [Group<'a>; N] {
     let counts = |seed: &u64| {
         let mut cells = sets.iter().flat_map(|cells| cells.iter());
-        cells.all(|cell| cell.get(seed).is_some_and(|sample| has(metric, sample)))
+        cells.all(|cell| {
+            let sample = cell.get(seed);
+            sample.is_some_and(|sample| metrics.iter().all(|metric| has(metric, sample)))
+        })
     };
     let first = sets.iter().flat_map(|cells| cells.iter()).next();
     let seeds: Vec<u64> = first

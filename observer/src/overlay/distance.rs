@@ -174,7 +174,7 @@ mod tests {
     use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
     fn sorted(times: impl Iterator<Item = f64>) -> Sorted {
-        Sorted::new(times.map(|ms| ms as f32))
+        Sorted::new(times.map(|ms| ms as f32).collect())
     }
 
     /// If this fails, shares are read off quantiles in the wrong place: the quartiles are 0, 0, 2, 4 and 8.

@@ -50,8 +50,8 @@ impl Times {
         writes: impl IntoIterator<Item = f32>,
     ) -> Self {
         Self {
-            reads: Sorted::new(reads.into_iter()),
-            writes: Sorted::new(writes.into_iter()),
+            reads: Sorted::new(reads.into_iter().collect()),
+            writes: Sorted::new(writes.into_iter().collect()),
         }
     }
 }

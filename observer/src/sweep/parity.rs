@@ -107,7 +107,7 @@ impl Parity {
 
 impl Pair {
     fn new(cell: &str, metric: &Metric, [one, other]: [&BTreeMap<u64, Sample>; 2]) -> Self {
-        let groups = groups(metric, [&[one], &[other]]);
+        let groups = groups([metric], [&[one], &[other]]);
         let [first, second] = groups.each_ref().map(|group| replicates(metric, group));
         let difference = first.zip(second);
         let difference = difference.map(|(one, other)| other.with(&one, |other, one| other - one));

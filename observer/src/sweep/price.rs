@@ -5,7 +5,7 @@
 //! positive where freshness is bought, negative where the case is fresher and cheaper or neither; there is none where both are
 //! equally stale. Its interval is [`jackknife`](crate::jackknife)d over seeds like that of any ratio of differences.
 
-use super::{Estimate, Group, Samples, SweepFacts, groups, metric, replicates, told};
+use super::{Estimate, Samples, SweepFacts, groups, metric, replicates, told};
 use serde::{Deserialize, Serialize};
 
 /// What a case of an axis pays for being fresher than the axis's first case.
@@ -41,18 +41,15 @@ pub(super) fn prices(facts: &SweepFacts, samples: &Samples) -> Vec<Price> {
             let price = |figure: &str| {
                 let figure = metric(figure)?;
                 let stale = metric("stale")?;
-                let [fresher, first] = groups(stale, [&cells, &firsts]);
-                let [dearer, cheap] = groups(figure, [&cells, &firsts]);
-                let difference = |metric, case: &Group<'_>, first: &Group<'_>| {
-                    let (case, first) = (replicates(metric, case)?, replicates(metric, first)?);
+                // Other seeds would be other runs: both are of those that have both.
+                let [group, first] = groups([figure, stale], [&cells, &firsts]);
+                let difference = |metric| {
+                    let (case, first) = (replicates(metric, &group)?, replicates(metric, &first)?);
                     Some(case.with(&first, |case, first| case - first))
                 };
-                let gained = difference(stale, &fresher, &first)?;
-                let paid = difference(figure, &dearer, &cheap)?;
-                // Other seeds would be other runs.
-                let is_priced = gained.without.len() == paid.without.len() && gained.all != 0.0;
+                let (gained, paid) = (difference(stale)?, difference(figure)?);
                 let price = paid.with(&gained, |paid, gained| paid / (-100.0 * gained));
-                is_priced.then(|| told(figure, Some(&price), &dearer))
+                (gained.all != 0.0).then(|| told(figure, Some(&price), &group))
             };
             let both = price("messages_per_operation").zip(price("bytes_per_operation"));
             prices.extend(both.map(|(messages, bytes)| Price {
