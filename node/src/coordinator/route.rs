@@ -44,6 +44,12 @@ pub enum Side {
 }
 
 impl Route {
+    /// To the key's own replicas, and to nobody else: who is down stays away.
+    #[must_use]
+    pub fn to_replicas(view: &View, key: &[u8], n: usize) -> Self {
+        Self::to_all(view.preference(key, n))
+    }
+
     /// To the first N of a preference list, and to nobody else.
     #[must_use]
     pub fn to_all(replicas: PreferenceList) -> Self {

@@ -7,7 +7,7 @@ use crate::coordinator::{Coordinator, Quorums, Route};
 use crate::replica::Output;
 use crate::replication::{Build, Replication};
 use crate::request::{Request, Ticket};
-use crate::view::{Belief, View};
+use crate::view::Belief;
 use std::time::Duration;
 use tidemark_proto::id::NodeId;
 use tidemark_proto::message::Message;
@@ -31,11 +31,10 @@ fn build(options: &Options) -> Result<Box<dyn Replication>, OptionError> {
         w: 1,
         ..quorums
     };
-    Ok(Box::new(NeverReplicates(Coordinator::new(alone, route))))
-}
-
-fn route(view: &View, key: &[u8], n: usize) -> Route {
-    Route::to_all(view.preference(key, n))
+    Ok(Box::new(NeverReplicates(Coordinator::new(
+        alone,
+        Route::to_replicas,
+    ))))
 }
 
 /// A coordinator to whose replicas nothing goes out.

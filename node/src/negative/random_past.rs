@@ -8,7 +8,7 @@ use crate::coordinator::{Coordinator, Quorums, Route};
 use crate::replica::Output;
 use crate::replication::{Build, Replication};
 use crate::request::{Answer, Call, Reply, Request, Ticket};
-use crate::view::{Belief, View};
+use crate::view::Belief;
 use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use schemars::JsonSchema;
@@ -55,17 +55,13 @@ fn build(options: &Options) -> Result<Box<dyn Replication>, OptionError> {
     let quorums: Quorums = parse(&quorums)?;
     quorums.check(1)?;
     Ok(Box::new(RandomPast {
-        coordinator: Coordinator::new(quorums, route),
+        coordinator: Coordinator::new(quorums, Route::to_replicas),
         states,
         seed,
         chance: None,
         asked: BTreeMap::new(),
         past: BTreeMap::new(),
     }))
-}
-
-fn route(view: &View, key: &[u8], n: usize) -> Route {
-    Route::to_all(view.preference(key, n))
 }
 
 struct RandomPast {

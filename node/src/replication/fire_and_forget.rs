@@ -6,7 +6,6 @@
 
 use super::{Build, Replication};
 use crate::coordinator::{Coordinator, Quorums, Route};
-use crate::view::View;
 use tidemark_proto::registry::{Entry, OptionError, Options, parse, resolve, schema};
 
 /// See the module.
@@ -44,11 +43,7 @@ fn build(options: &Options) -> Result<Box<dyn Replication>, OptionError> {
         let reason = "retarget is true, but nobody is waited for; write retarget = false";
         return Err(OptionError::of("retarget", reason));
     }
-    Ok(Box::new(Coordinator::new(quorums, route)))
-}
-
-fn route(view: &View, key: &[u8], n: usize) -> Route {
-    Route::to_all(view.preference(key, n))
+    Ok(Box::new(Coordinator::new(quorums, Route::to_replicas)))
 }
 
 #[cfg(test)]
