@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidemark::backend::sim::{Pace, simulate};
 use tidemark::backend::{Progress, Run};
 use tidemark::plan::load;
-use tidemark_observer::cause::{Blame, Cause, Ledger};
+use tidemark_observer::cause::{Blame, Cause, Evidence};
 use tidemark_observer::judge::Judge;
 use tidemark_proto::event::Event;
 use tidemark_proto::id::OperationId;
@@ -40,14 +40,14 @@ fn stale(seed: u64, faults: &[&str]) -> BTreeMap<OperationId, Blame> {
     let mut events = Vec::new();
     simulate(&run, &mut Pace::default(), &mut |event| events.push(event)).expect("it runs");
     events.sort_by_key(Event::at);
-    let (mut judge, mut ledger) = (Judge::default(), Ledger::default());
+    let (mut judge, mut evidence) = (Judge::default(), Evidence::default());
     let mut stale = BTreeMap::new();
     for event in &events {
-        ledger.observe(event);
+        evidence.observe(event);
         let verdict = judge.observe(event);
         let missed = judge.missed();
         if let (Event::Returned(read), Some(_), false) = (event, verdict, missed.is_empty()) {
-            stale.insert(read.id, ledger.label(read, missed).0);
+            stale.insert(read.id, evidence.label(read, missed).0);
         }
     }
     stale

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tidemark::cluster;
 use tidemark::plan::load;
 use tidemark::plan::machine::{Blow, Strike, strikes};
-use tidemark::record::ClusterRecord;
+use tidemark::record::{ClusterRecord, Folder};
 use tidemark_node::chance;
 use tidemark_observer::history::{Events, FILES};
 use tidemark_proto::event::{Event, Gap, Kind, MachineChange, Milestone};
@@ -503,9 +503,9 @@ impl Run {
 
     /// How many operations are written down so far.
     fn operations(&self) -> u64 {
-        let table = self.folder().map(|folder| folder.join(FILES[0]));
-        let text = table.and_then(|path| Ok(fs::read_to_string(path)?));
-        text.map_or(0, |text| text.lines().skip(1).count() as u64)
+        let folder = self.folder().and_then(|path| Folder::open(&path));
+        let count = folder.and_then(|(folder, _)| folder.operations());
+        count.unwrap_or(0)
     }
 
     fn complaint(&self) -> String {

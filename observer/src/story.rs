@@ -1,7 +1,7 @@
 //! The story of one operation: what it found or did, message by message, and if it is a stale read, the story of what it
 //! missed, why that was not there, and what brought it later.
 
-use crate::cause::{Blame, Cause, Cure, Ledger};
+use crate::cause::{Blame, Cause, Cure, Evidence};
 use crate::history::{Key, Word};
 use crate::judge::{Judge, Staleness, Verdict};
 use crate::report::words::{milliseconds, seconds};
@@ -65,7 +65,7 @@ struct Subject {
 struct Inquiry {
     id: OperationId,
     judge: Judge,
-    ledger: Ledger,
+    evidence: Evidence,
     subject: Option<Subject>,
     cures: BTreeMap<NodeId, (Duration, OperationId, Cure)>,
 }
@@ -75,25 +75,26 @@ impl Inquiry {
         Self {
             id,
             judge: Judge::default(),
-            ledger: Ledger::default(),
+            evidence: Evidence::default(),
             subject: None,
             cures: BTreeMap::new(),
         }
     }
 
     fn observe(&mut self, event: &Event) {
-        self.ledger.observe(event);
+        self.evidence.observe(event);
         let verdict = self.judge.observe(event);
         match event {
             Event::Returned(operation) if operation.id == self.id => {
                 let missed = self.judge.missed().iter();
                 let missed = missed.max_by_key(|(_, finish)| *finish).copied();
                 let nodes = operation.answered.iter();
-                let blames = nodes
-                    .filter_map(|node| Some((*node, self.ledger.blame(operation, missed?, *node))));
+                let blames = nodes.filter_map(|node| {
+                    Some((*node, self.evidence.blame(operation, missed?, *node)))
+                });
                 self.subject = Some(Subject {
                     blames: blames.collect(),
-                    label: self.ledger.label(operation, self.judge.missed()).0,
+                    label: self.evidence.label(operation, self.judge.missed()).0,
                     operation: (**operation).clone(),
                     verdict,
                     missed: missed.map(|(write, _)| write),

@@ -5,9 +5,9 @@
 //! named, what the plan did before what networks do every day; so it is among the replicas that answered one read. That a
 //! cause is one can be tried in the simulator: with the same seed and without it the read is fresh, and without another it is not.
 
-mod ledger;
+mod evidence;
 
-pub use ledger::Ledger;
+pub use evidence::Evidence;
 
 use serde::{Deserialize, Serialize};
 use tidemark_proto::event::Stored;

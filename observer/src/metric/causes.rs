@@ -6,7 +6,7 @@
 //! supersedes it. The share that nothing explains is a test of all the others: it counts in them.
 
 use super::{Metric, Run, Seen};
-use crate::cause::{Blame, Cure, Ledger};
+use crate::cause::{Blame, Cure, Evidence};
 use crate::figures::{CauseRow, Causes as Figures, CureRow, Measured};
 use crate::judge::Judge;
 use crate::lookup::Lookup;
@@ -18,7 +18,7 @@ use tidemark_proto::id::{NodeId, OperationId};
 
 #[derive(Default)]
 pub(crate) struct Causes {
-    ledger: Ledger,
+    evidence: Evidence,
     reads: u64,
     rows: BTreeMap<Blame, Row>,
     /// By replica and key, what it lacks, and of which row the reads are that lacked it.
@@ -36,7 +36,7 @@ impl Metric for Causes {
     type Figures = Measured<Figures>;
 
     fn observe(&mut self, seen: &Seen<'_>) {
-        self.ledger.observe(seen.event);
+        self.evidence.observe(seen.event);
         if let Event::Stored(stored) = seen.event {
             self.cure(seen.judge, stored);
         }
@@ -73,7 +73,7 @@ impl Metric for Causes {
 impl Causes {
     fn label(&mut self, read: &Operation, missed: &[(OperationId, Duration)]) {
         self.reads += 1;
-        let (blame, node) = self.ledger.label(read, missed);
+        let (blame, node) = self.evidence.label(read, missed);
         let row = self.rows.entry(blame.clone()).or_default();
         row.reads += 1;
         if row.witnesses.len() < WITNESSES {

@@ -19,7 +19,7 @@ use crate::lookup::Lookup;
 use crate::spread::{Distribution, MS};
 use crate::tally::Tally;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidemark_proto::event::{Event, Kind, Operation, Outcome};
 use tidemark_proto::id::OperationId;
@@ -67,9 +67,7 @@ impl Metric for Lifecycle {
         {
             self.writes += 1;
             if seen.judge.is_update(write.id) {
-                let place = seen.phases.place(write.returned);
-                self.updates
-                    .add(place.map_or(0, |place| place.block), false);
+                self.updates.add(seen.phases.block(write.returned), false);
             }
             let key = self.key(&write.key);
             self.keys[key].unread.push((write.id, write.returned));
@@ -142,8 +140,18 @@ impl Lifecycle {
         let key = &mut self.keys[place];
         key.reads += 1;
         let (missed, before) = (seen.judge.missed(), key.read);
+        let missing: BTreeSet<OperationId> = missed.iter().map(|(id, _)| *id).collect();
+        // Those of them that no read was in a position to find before.
+        let mut first = BTreeSet::new();
+        key.unread.retain(|(id, finish)| {
+            let is_missed = missing.contains(id);
+            if is_missed {
+                first.insert(*id);
+            }
+            *finish >= read.invoked && !versions.contains(id) && !is_missed
+        });
         for (id, finish) in missed {
-            let found = (!key.unread.iter().any(|(unread, _)| unread == id)).then_some(before);
+            let found = (!first.contains(id)).then_some(before);
             let is_lost_update = seen.judge.is_update(*id)
                 && (versions.iter()).any(|other| {
                     seen.judge.is_update(*other) && !seen.judge.supersedes(*id, *other)
@@ -162,10 +170,6 @@ impl Lifecycle {
             (write.absent, write.number) = (read.invoked.max(write.absent), key.reads);
             write.is_lost_update = is_lost_update;
         }
-        key.unread.retain(|(id, finish)| {
-            let is_missed = missed.iter().any(|(missed, _)| missed == id);
-            *finish >= read.invoked && !versions.contains(id) && !is_missed
-        });
         if key.unread.is_empty() {
             key.unread = Vec::new();
         }

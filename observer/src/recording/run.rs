@@ -11,6 +11,7 @@ use crate::lookup::Lookup;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 use tidemark_proto::event::{Invocation, Kind, Operation, Outcome};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::time::nanoseconds;
@@ -60,17 +61,8 @@ impl Run {
         if self.lines.contains_key(id) {
             return;
         }
-        let recorded = Recorded {
-            line,
-            name: Some(id.to_string().into()),
-            process: 0,
-            key: name(key),
-            call: call(Outcome::Unknown, *kind, *id, &[]),
-            start: nanoseconds(invocation.invoked),
-            end: u64::MAX,
-            outcome: Outcome::Unknown,
-        };
         self.lines.insert(*id, line);
+        let recorded = unfinished(line, *id, *kind, key, invocation.invoked);
         self.operations.push((*id, recorded));
     }
 
@@ -79,17 +71,13 @@ impl Run {
         let Operation { id, kind, key, .. } = operation;
         let (invoked, returned) = (operation.invoked, operation.returned);
         let recorded = Recorded {
-            line,
-            name: Some(id.to_string().into()),
-            process: 0,
-            key: name(key),
             call: call(operation.outcome, *kind, *id, &operation.versions),
-            start: nanoseconds(invoked),
             end: match operation.outcome {
                 Outcome::Ok | Outcome::Failed => nanoseconds(returned),
                 Outcome::Unknown => u64::MAX,
             },
             outcome: operation.outcome,
+            ..unfinished(line, *id, *kind, key, invoked)
         };
         if returned < invoked {
             let what = format!(
@@ -143,6 +131,20 @@ impl Processes {
         self.count += 1;
         living.push((process, end));
         process
+    }
+}
+
+/// An operation of which nobody knows the end.
+fn unfinished(line: u64, id: OperationId, kind: Kind, key: &[u8], invoked: Duration) -> Recorded {
+    Recorded {
+        line,
+        name: Some(id.to_string().into()),
+        process: 0,
+        key: name(key),
+        call: call(Outcome::Unknown, kind, id, &[]),
+        start: nanoseconds(invoked),
+        end: u64::MAX,
+        outcome: Outcome::Unknown,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sections on what reads found: session guarantees, what became of writes, and how replicas differed.
 
 use super::section::spread_row;
-use super::table::table;
+use super::table::{table, wordy};
 use super::verdict::anomaly_words;
 use super::words::{count, milliseconds, none, number, rate, spread, spread_ms};
 use crate::figures::{Atomicity, Cost, Figures, GuaranteeFigures, Measured};
@@ -16,7 +16,7 @@ pub(super) fn guarantees(figures: &Figures) -> Markup {
         @if !rows.is_empty() {
             section {
                 h2 { "What sessions were promised" }
-                (table(["guarantee", "broken", "of", "share", "for p50 / p99", "k p50 / max", "sessions", "worst", "for example"], rows))
+                (wordy(["guarantee", "broken", "share", "for p50 / p99", "k p50 / max", "sessions", "worst", "for example"], rows))
                 p.note {
                     "A session is a client. Read your writes: a read lacks an acknowledged write of its own session. Monotonic \
                      reads: it lacks what its session had read before. Monotonic writes, writes follow reads: it shows a write, \
@@ -29,13 +29,16 @@ pub(super) fn guarantees(figures: &Figures) -> Markup {
     }
 }
 
-fn guarantee(guarantee: &GuaranteeFigures) -> [String; 9] {
+fn guarantee(guarantee: &GuaranteeFigures) -> [String; 8] {
     let worst = guarantee.worst.first();
     let words = guarantee.name.replace("_single_value", ", one value");
     [
         words.replace('_', " "),
-        count(guarantee.broken.count),
-        count(guarantee.broken.of),
+        format!(
+            "{} of {}",
+            count(guarantee.broken.count),
+            count(guarantee.broken.of)
+        ),
         rate(&guarantee.broken),
         spread_ms(guarantee.t_ms.as_ref()),
         spread(guarantee.k.as_ref()),
@@ -91,8 +94,8 @@ pub(super) fn lifecycle(figures: &Figures) -> Markup {
                 }
                 @if !regular.is_empty() {
                     (table(
-                        regular.iter().map(|(bound, _)| bound.as_str()),
-                        [regular.iter().map(|(_, reads)| rate(reads))],
+                        ["reads at most so far behind", "share"],
+                        regular.iter().map(|(bound, reads)| [bound.clone(), rate(reads)]),
                     ))
                     p.note { "Reads that missed fewer than K complete writes, or none that had been complete for longer than Δ: of one value." }
                 }

@@ -10,6 +10,14 @@ pub(super) fn table<'a>(
     marked(heads, rows.into_iter().map(|cells| (false, cells)))
 }
 
+/// As [`table`], with cells of several words that may stand on several lines.
+pub(super) fn wordy<'a>(
+    heads: impl IntoIterator<Item = &'a str>,
+    rows: impl IntoIterator<Item: IntoIterator<Item = String>>,
+) -> Markup {
+    html! { div.words { (table(heads, rows)) } }
+}
+
 /// As [`table`], with some rows marked.
 pub(super) fn marked<'a>(
     heads: impl IntoIterator<Item = &'a str>,

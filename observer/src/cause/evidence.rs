@@ -16,7 +16,7 @@ use tidemark_proto::upkeep::{Chore, Upkeep};
 ///
 /// It needs every event. A write that all who were sent it have had for ten seconds is forgotten.
 #[derive(Default)]
-pub struct Ledger {
+pub struct Evidence {
     writes: Lookup<OperationId, Write>,
     sweep_at: usize,
     /// Which write a message number is of, until it is known what the network did with it.
@@ -66,7 +66,7 @@ struct Hint {
     dropped: Option<Duration>,
 }
 
-impl Ledger {
+impl Evidence {
     /// Takes in the next event.
     pub fn observe(&mut self, event: &Event) {
         match event {
