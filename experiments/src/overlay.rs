@@ -92,7 +92,7 @@ struct Sheet<'a> {
 }
 
 /// The sources of one plan or one cell, laid over each other.
-struct Laid {
+struct Overlaid {
     overlay: Overlay,
     folder: OverlayFolder,
     manifest: Manifest,
@@ -199,7 +199,7 @@ impl Sheet<'_> {
         place: usize,
         seed: u64,
         folder: &OverlayFolder,
-    ) -> anyhow::Result<(FamilyCell, Laid)> {
+    ) -> anyhow::Result<(FamilyCell, Overlaid)> {
         let (_, sweep) = whole(sweeps);
         let cell = &sweep.cells[place];
         let one = Request {
@@ -236,7 +236,7 @@ impl Sheet<'_> {
         request: &Request,
         plans: &[(&str, One)],
         history: History,
-    ) -> anyhow::Result<Laid> {
+    ) -> anyhow::Result<Overlaid> {
         let own = plans.iter().find(|(backend, _)| *backend == PLANNED_FOR);
         let (
             _,
@@ -305,7 +305,7 @@ impl Sheet<'_> {
             replayed,
         );
         let (folder, manifest) = created.class(Class::File)?;
-        Ok(Laid {
+        Ok(Overlaid {
             overlay,
             folder,
             manifest,
@@ -371,7 +371,7 @@ struct Done {
 }
 
 impl Done {
-    fn note(&mut self, place: (usize, u64), laid: anyhow::Result<(FamilyCell, Laid)>) {
+    fn note(&mut self, place: (usize, u64), laid: anyhow::Result<(FamilyCell, Overlaid)>) {
         match laid {
             Ok((cell, laid)) if laid.ended == Milestone::Ended => {
                 self.cells.insert(place, (cell, laid.samples));

@@ -66,7 +66,7 @@ fn measured(seed: u64) -> Freshness {
         "duration=8s".to_owned(),
         format!("seed={seed}"),
     ];
-    let (_, plan) = load("visibility", "sim", &sets).unwrap();
+    let (_, plan) = load("visibility", "sim", &sets).expect("the plan is right");
     let facts = RunFacts {
         plan: "visibility".to_owned(),
         backend: "sim".to_owned(),
@@ -84,7 +84,7 @@ fn measured(seed: u64) -> Freshness {
     let ended = simulate(&run, &mut Pace::default(), &mut |event| {
         observation.observe(&event)
     })
-    .unwrap();
+    .expect("it can be simulated");
     assert_eq!(ended, Milestone::Ended);
     observation.report().figures.freshness
 }

@@ -84,26 +84,29 @@ pub fn carriers(plan: &str, sets: &[String]) -> anyhow::Result<Vec<Carrier>> {
 
 /// That every cell that `backend` names is there: by their names in paths, or none if the plan varies nothing.
 pub(super) fn check(draft: &Layers, cells: &[&str]) -> Result<(), PlanError> {
-    for (place, carrier) in read(draft)?.iter().enumerate() {
+    let carriers = read(draft)?;
+    let mut named = carriers.iter().enumerate().flat_map(|(place, carrier)| {
         let named = carrier.cells.iter().flatten().enumerate();
-        for (index, cell) in named.filter(|(_, cell)| !cells.contains(&cell.as_str())) {
-            let root = Path::default().key(BACKEND).index(place).key(CELLS);
-            let path = root.index(index);
-            let reason = match cells {
-                [] => format!("{path} is {cell:?}, but the plan varies nothing"),
-                _ => format!(
-                    "{path} is {cell:?}, but no cell is called so; choose from: {}",
-                    cells.join(", ")
-                ),
-            };
-            let error = PlanError::new(path, reason);
-            return Err(match meant(cell, cells.iter().copied()) {
-                Some(choice) => error.label(format!("did you mean `{choice}`?")),
-                None => error,
-            });
-        }
-    }
-    Ok(())
+        named.map(move |(index, cell)| (place, index, cell))
+    });
+    let stranger = named.find(|(.., cell)| !cells.contains(&cell.as_str()));
+    let Some((place, index, cell)) = stranger else {
+        return Ok(());
+    };
+    let root = Path::default().key(BACKEND).index(place).key(CELLS);
+    let path = root.index(index);
+    let reason = match cells {
+        [] => format!("{path} is {cell:?}, but the plan varies nothing"),
+        _ => format!(
+            "{path} is {cell:?}, but no cell is called so; choose from: {}",
+            cells.join(", ")
+        ),
+    };
+    let error = PlanError::new(path, reason);
+    Err(match meant(cell, cells.iter().copied()) {
+        Some(choice) => error.label(format!("did you mean `{choice}`?")),
+        None => error,
+    })
 }
 
 fn read(draft: &Layers) -> Result<Vec<Carrier>, PlanError> {

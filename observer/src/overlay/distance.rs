@@ -217,7 +217,8 @@ mod tests {
     fn chance_alone_is_off_by_the_noise_floor() {
         let mut chance = Xoshiro256PlusPlus::seed_from_u64(7);
         let mut uniform = || ((chance.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-        let laws: [(&str, fn(f64) -> f64); 3] = [
+        type Draw = fn(f64) -> f64;
+        let laws: [(&str, Draw); 3] = [
             ("even", |u| u),
             ("exponential", |u| -u.ln()),
             ("heavy", |u| u.powf(-1.0 / 1.51)),
