@@ -8,8 +8,7 @@ pub use facts::{RunFacts, Side};
 use crate::figures::{
     Conflicts, Divergence, Figures, Freshness, Measured, RunFigures, TVisibility, WHOLE, Witnesses,
 };
-use crate::history::FILES;
-use crate::history::{Events, HistoryError};
+use crate::history::{Events, FILES, HistoryError};
 use crate::hlog;
 use crate::holdings::Holdings;
 use crate::judge::Judge;
