@@ -23,12 +23,15 @@ fn a_plan_of_the_models_shape_is_measured_as_it_was_predicted() {
     for source in overlay["sources"].as_array().unwrap() {
         for (place, figure) in source["figures"].as_array().unwrap().iter().enumerate() {
             let [low, high] = [0, 1].map(|end| figure["interval"][end].as_f64());
-            let value = figure["value"].as_f64().unwrap();
-            // Where a fitted curve crosses a line has no interval.
+            // A fitted curve need not rise so far, and where it crosses a line has no interval.
+            let may_lack = source["name"] == "sim" && [2, 4, 6].contains(&place);
+            let Some(value) = figure["value"].as_f64() else {
+                assert!(may_lack, "{place}: {figure}");
+                continue;
+            };
             let is_told = low
                 .zip(high)
                 .map(|(low, high)| low <= value && value <= high);
-            let may_lack = source["name"] == "sim" && [2, 4, 6].contains(&place);
             assert!(is_told.unwrap_or(may_lack), "{place}: {figure}");
         }
     }
