@@ -19,7 +19,7 @@ fn a_plan_of_the_models_shape_is_measured_as_it_was_predicted() {
     assert_eq!(overlay["broken"], serde_json::json!([]));
     let distance = &overlay["sources"][1]["distance"];
     assert!(distance["curve"].as_f64().unwrap() < 0.02, "{distance}");
-    assert_within_chance("visibility", distance);
+    assert_within_chance("visibility", distance, 0.02);
     for source in overlay["sources"].as_array().unwrap() {
         for (place, figure) in source["figures"].as_array().unwrap().iter().enumerate() {
             let [low, high] = [0, 1].map(|end| figure["interval"][end].as_f64());
@@ -114,7 +114,9 @@ fn a_plan_that_varies_is_laid_over_itself_cell_by_cell() {
     for cell in cells {
         let (label, overlay) = (cell["cell"].as_str().unwrap(), &cell["overlay"]);
         assert_eq!(overlay["broken"], serde_json::json!([]), "{label}");
-        assert_within_chance(label, &overlay["sources"][1]["distance"]);
+        // Reads of two sites differ by little, and writes of three by much.
+        let most = if label.contains("wan") { 0.1 } else { 0.05 };
+        assert_within_chance(label, &overlay["sources"][1]["distance"], most);
     }
     let written = only(&folder.path().join("pbs-overlay"));
     let lines = |file: &str| {
@@ -311,8 +313,9 @@ fn each_assumption_is_broken_by_what_breaks_it() {
     }
 }
 
-/// That no error is further from 0 than chance alone would put it: in 75 of them 4 times the noise floor does not come by chance.
-fn assert_within_chance(label: &str, distance: &Value) {
+/// That no error is further from 0 than chance alone would put it, in 75 of which 4 times the noise floor does not come by
+/// chance, and none of latency is as much as this.
+fn assert_within_chance(label: &str, distance: &Value, most: f64) {
     for what in ["visible", "reads", "writes"] {
         let [error, by_chance] =
             ["error", "by_chance"].map(|part| distance[what][part].as_f64().unwrap());
@@ -320,6 +323,7 @@ fn assert_within_chance(label: &str, distance: &Value) {
             error <= 4.0 * by_chance + 1e-9,
             "{label}: {what} {error}, by chance {by_chance}"
         );
+        assert!(what == "visible" || error < most, "{label}: {what} {error}");
     }
 }
 
