@@ -7,7 +7,7 @@ pub(super) mod latency;
 use super::axis::logarithmic;
 use super::sheet::{Anchor, Axis, Frame, SERIES, Sheet, Type};
 use crate::figures::ZERO_AGE_MS;
-use crate::overlay::{Latencies, Overlay};
+use crate::overlay::{Latencies, Overlay, Source};
 use plotters::prelude::DrawingBackend;
 
 /// Ages up to `oldest`; the youngest stand together.
@@ -57,6 +57,14 @@ fn points(times: &Latencies, (least, most): (f64, f64)) -> Vec<(f64, f64)> {
 /// How many nines a share has.
 fn nines(share: f64) -> f64 {
     -(1.0 - share).log10()
+}
+
+/// How the numbers were come by, as a title says it.
+fn told(overlay: &Overlay) -> &'static str {
+    match overlay.sources.iter().any(Source::is_predicted) {
+        true => ", predicted and measured",
+        false => "",
+    }
 }
 
 /// Who has which colour, from `top` on.

@@ -1,6 +1,6 @@
 //! How fresh reads are by age, predicted and measured.
 
-use super::{age, ages, keys};
+use super::{age, ages, keys, told};
 use crate::figures::ZERO_AGE_MS;
 use crate::overlay::{Overlay, Point};
 use crate::plot::axis::linear;
@@ -24,8 +24,8 @@ pub(in crate::plot) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, overlay: 
     );
     let from = (lowest * 20.0).floor() / 20.0;
     let y = linear(from, 1.0, 5.0, "P(fresh | age), with 95 % interval");
-    let title = "How fresh reads are, predicted and measured";
-    let frame = sheet.frame(title, (56.0, 24.0), &x, &y);
+    let title = format!("How fresh reads are{}", told(overlay));
+    let frame = sheet.frame(&title, (56.0, 24.0), &x, &y);
     let at = |age_ms: f64, fresh: f64| frame.at((age(age_ms), fresh));
     for (source, colour) in overlay.sources.iter().zip(SERIES) {
         let line = |value: fn(&Point) -> f64| {

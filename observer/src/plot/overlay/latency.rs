@@ -1,6 +1,6 @@
 //! How long operations take, predicted and measured.
 
-use super::{SHORTEST_MS, keys, nines, percentiles, points};
+use super::{SHORTEST_MS, keys, nines, percentiles, points, told};
 use crate::overlay::{Overlay, Source};
 use crate::plot::axis::logarithmic;
 use crate::plot::sheet::{SERIES, Sheet};
@@ -17,8 +17,8 @@ pub(in crate::plot) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, overlay: 
     let fastest = all().map(|(_, ms)| ms).fold(slowest / 10.0, f64::min);
     let x = percentiles(MOST_NINES, "percentile of the operations that succeeded");
     let y = logarithmic(fastest, slowest * 1.2, "latency, ms");
-    let title = "Latency of writes (—) and reads (- -), predicted and measured";
-    let frame = sheet.frame(title, (64.0, 24.0), &x, &y);
+    let title = format!("Latency of writes (—) and reads (- -){}", told(overlay));
+    let frame = sheet.frame(&title, (64.0, 24.0), &x, &y);
     for (points, colour, is_dashed) in lines(overlay) {
         let line: Vec<_> = points
             .into_iter()
