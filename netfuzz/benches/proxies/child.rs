@@ -15,7 +15,7 @@ use tidemark_proto::wire::{
 };
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 /// What the fault proxy does with the fates of messages.
@@ -79,7 +79,7 @@ pub(crate) async fn server(listen: SocketAddr) {
         .max_concurrent_streams(4096)
         .add_service(KvServer::new(Echo))
         .add_service(PeerServer::new(Echo))
-        .serve_with_incoming(TcpListenerStream::new(listener));
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     tokio::select! {
         served = tokio::spawn(served) => served.unwrap().unwrap(),
         () = abandoned() => {}

@@ -56,18 +56,13 @@ enum Role {
 
 fn main() {
     let options = Options::parse();
-    // One worker, as each of the others has.
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    // One thread, as each of the others has, and as the proxy has where nodes are behind it.
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match options.role {
             Some(Role::Server { listen }) => child::server(listen).await,
             Some(Role::Proxy { journal }) => child::proxy(journal).await,
-            // The load is made on the worker, like all else.
-            None => tokio::spawn(measure(options)).await.unwrap(),
+            None => measure(options).await,
         }
     });
     runtime.shutdown_background();
