@@ -3,6 +3,8 @@
 //! Clients report operations, nodes what they stored, sent and refused, the proxy or the simulator the fate of every
 //! message, the runner faults and the run's own milestones. All times are since the run's epoch.
 
+mod moments;
+
 use crate::id::{Actor, NodeId, OperationId};
 use crate::message::Method;
 use crate::upkeep::Upkeep;
@@ -67,26 +69,6 @@ pub enum Event {
 }
 
 impl Event {
-    /// When it was seen; what has no time of its own was seen at the start.
-    #[must_use]
-    pub fn at(&self) -> Duration {
-        match self {
-            Self::Invoked(invocation) => invocation.invoked,
-            Self::Returned(operation) => operation.returned,
-            Self::Placed { .. } => Duration::ZERO,
-            Self::Stored(stored) => stored.at,
-            Self::Upkeep(upkeep) => upkeep.at,
-            Self::Fate(passage) => passage.at,
-            Self::Fault(span) => span.from,
-            Self::Gap(gap) => gap.until,
-            Self::Sent { at, .. }
-            | Self::Received { at, .. }
-            | Self::Refused { at, .. }
-            | Self::Machine { at, .. }
-            | Self::Milestone { at, .. } => *at,
-        }
-    }
-
     /// The least level of detail at which it is kept.
     #[must_use]
     pub fn detail(&self) -> Detail {
