@@ -21,9 +21,9 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tidemark_observer::figures::Figures;
-use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::history::{CLOCKS, Correction, FILES, Tables};
 use tidemark_observer::hlog;
 use tidemark_observer::observe::{Observed, RunFacts, observe_files};
 use tidemark_observer::oracle::Oracle;
@@ -171,8 +171,7 @@ impl Folder {
             backend: record.backend.clone(),
             seed: record.plan.seed,
             detail: record.plan.events,
-            // All clients of a run read one clock.
-            clock_error: Duration::ZERO,
+            corrections: self.corrections()?,
             sides: sides(&record.plan)?,
             oracles: record.oracles.clone(),
         };
@@ -209,6 +208,17 @@ impl Folder {
         }
         self.remove_recordings()?;
         Ok(())
+    }
+
+    /// How the times of those who read other clocks were corrected; nobody does if all of them are on one machine.
+    fn corrections(&self) -> anyhow::Result<Vec<Correction>> {
+        let path = self.0.join(CLOCKS);
+        match path.exists() {
+            true => {
+                Correction::read(&self.read(CLOCKS)?).with_context(|| path.display().to_string())
+            }
+            false => Ok(Vec::new()),
+        }
     }
 
     /// The files of the run's history.

@@ -44,12 +44,71 @@ fn three_nodes_a_proxy_and_an_observer_started_by_hand_are_a_store_with_a_histor
     let figures: Value = serde_json::from_str(&observed.said).unwrap();
     assert_eq!(figures["run"]["ended"], "ended");
     assert_eq!(figures["run"]["operations"], 2);
+    assert_eq!(figures["run"]["clock_error_ms"], 0.0);
+    assert!(
+        !deployment.folder.join("clocks.jsonl").exists(),
+        "all of them read one clock"
+    );
     let table = |name: &str| std::fs::read_to_string(deployment.folder.join(name)).unwrap();
     assert!(table("events.csv").contains("n3"), "nodes reported nothing");
     assert!(
         table("fates.csv").lines().count() > 6,
         "the proxy reported nothing"
     );
+}
+
+/// If this fails, what a node on another machine saw stands at another time, or nobody can tell how exactly it is known.
+#[test]
+fn times_of_a_node_with_another_clock_are_those_of_the_observer() {
+    let another = Command::new("unshare").args(AHEAD).arg("true").status();
+    if !another.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "skipped: this user may not make a time namespace, so all processes read one clock"
+        );
+        return;
+    }
+    let mut deployment = Deployment::start_with(Some("n2"));
+    for (node, value) in [(1, "first"), (2, "second"), (1, "third")] {
+        let put = deployment.ask(node, &["put", "cart", value, "--w", "3"]);
+        assert_eq!(put.code, 0, "{put:?}");
+    }
+    let ended = deployment.end();
+    assert!(ended.iter().all(ExitStatus::success), "{ended:?}");
+    let folder = deployment.folder.to_str().unwrap();
+    let observed = tidemark(&["observe", folder, "--json"]);
+    assert_eq!(observed.code, 0, "{observed:?}");
+    let figures: Value = serde_json::from_str(&observed.said).unwrap();
+    let clock = &figures["clocks"][0];
+    assert_eq!(clock["sources"], serde_json::json!(["n2~1"]));
+    let [offset, bound] = ["offset_ms", "bound_ms"].map(|name| clock[name].as_f64().unwrap());
+    assert!(
+        (offset + A_DAY_MS).abs() <= bound,
+        "a day less, to within {bound} ms: {offset}"
+    );
+    assert!(bound < 1000.0, "{bound} ms on one machine");
+    let error = figures["run"]["clock_error_ms"].as_f64();
+    assert_eq!(
+        error,
+        Some(2.0 * bound),
+        "it may be early once and late another time"
+    );
+    let operations = std::fs::read_to_string(deployment.folder.join("ops.csv")).unwrap();
+    let rows = operations
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').collect::<Vec<_>>());
+    let mut puts: Vec<(f64, &str)> = rows.map(|row| (row[5].parse().unwrap(), row[9])).collect();
+    puts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let asked: Vec<_> = puts.iter().map(|(_, asked)| *asked).collect();
+    assert_eq!(
+        asked,
+        ["n1", "n2", "n1"],
+        "in the order in which they were asked for"
+    );
+    let said = tidemark(&["observe", folder]).said;
+    let sentence = "n2~1 reads another clock: its times are corrected by −86 400 s, to within";
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.replace('\u{a0}', " ").contains(sentence), "{said}");
 }
 
 /// If this fails, the history of a deployment ends with its observer, or has something twice when another goes on with it.
@@ -392,6 +451,8 @@ fn manual_and_completions_know_every_command() {
 /// Processes that were started by hand; whoever is left is killed in the end.
 struct Deployment {
     processes: BTreeMap<&'static str, Child>,
+    /// Who is to read a clock of its own.
+    ahead: Option<&'static str>,
     /// Where c1 dials each node, through the proxy.
     doors: BTreeMap<u16, String>,
     folder: PathBuf,
@@ -404,6 +465,7 @@ impl Deployment {
     fn empty() -> Self {
         Self {
             processes: BTreeMap::new(),
+            ahead: None,
             doors: BTreeMap::new(),
             folder: PathBuf::new(),
             observer: String::new(),
@@ -412,7 +474,13 @@ impl Deployment {
     }
 
     fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// One of whose nodes may read a clock that is a day ahead of the others'.
+    fn start_with(ahead: Option<&'static str>) -> Self {
         let mut deployment = Self::empty();
+        deployment.ahead = ahead;
         let plan = [
             "--plan",
             "quickstart",
@@ -476,7 +544,16 @@ impl Deployment {
 
     /// Starts a process and reads its first lines.
     fn spawn(&mut self, name: &'static str, arguments: &[&str], lines: usize) -> Vec<String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidemark"))
+        let program = env!("CARGO_BIN_EXE_tidemark");
+        let mut command = match self.ahead == Some(name) {
+            true => {
+                let mut command = Command::new("unshare");
+                command.args(AHEAD).arg(program);
+                command
+            }
+            false => Command::new(program),
+        };
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -599,3 +676,6 @@ fn last_word(line: &str) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What makes a process read a clock that is a day ahead.
+const AHEAD: [&str; 3] = ["--time", "--monotonic", "86400"];
+const A_DAY_MS: f64 = 86_400_000.0;

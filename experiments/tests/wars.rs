@@ -72,7 +72,7 @@ fn measured(seed: u64) -> Freshness {
         backend: "sim".to_owned(),
         seed: plan.seed,
         detail: plan.events,
-        clock_error: std::time::Duration::ZERO,
+        corrections: Vec::new(),
         sides: Vec::new(),
         oracles: Vec::new(),
     };

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::history::{Correction, FILES, Tables};
 use tidemark_observer::service::{Reporter, Sink, server};
 use tidemark_proto::event::{
     Direction, Event, Invocation, Kind, Operation, Outcome, Passage, Purpose, Stored, Verdict,
@@ -102,6 +102,8 @@ impl Sink for Direct {
     fn take(&mut self, _source: &str, event: Event) {
         self.0.write(&event).expect("the disk takes it");
     }
+
+    fn correct(&mut self, _correction: &Correction) {}
 
     fn settle(&mut self, _source: &str, _next: u64) -> io::Result<()> {
         self.0.flush()

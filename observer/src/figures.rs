@@ -4,6 +4,7 @@ mod aftermath;
 mod anomalies;
 mod atomicity;
 mod causes;
+mod clocks;
 mod freshness;
 mod gaps;
 mod members;
@@ -17,6 +18,7 @@ pub use aftermath::{
 pub use anomalies::{Anomaly, Witnesses};
 pub use atomicity::Atomicity;
 pub use causes::{CauseRow, Causes, CureRow};
+pub use clocks::ClockFigures;
 pub use freshness::{AgeBin, Arrivals, Freshness, TVisibility, ZERO_AGE_MS};
 pub use gaps::GapFigures;
 pub use members::MemberChange;
@@ -121,6 +123,9 @@ pub struct Figures {
     /// What was not written down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapFigures>,
+    /// The clocks other than the observer's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockFigures>,
     /// What no figure above counts, and why.
     pub excluded: Vec<Excluded>,
 }

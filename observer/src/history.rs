@@ -1,6 +1,6 @@
 //! The run's files: which event stands in which table, and the events again in the order of their times.
 //!
-//! Five CSV files hold a run; every time is in nanoseconds since the run's epoch. Lists are separated by spaces, an empty
+//! Five CSV files hold a run's events; every time is in nanoseconds since the run's epoch. Lists are separated by spaces, an empty
 //! cell is none. Names are as in a plan: `n3`, `g1`, `c12`; operations `c3.17`, none `-`. A key is text where that is
 //! plain (printable ASCII but space, quote and comma, not beginning with `0x`), otherwise `0x` and its bytes in hex.
 //!
@@ -36,16 +36,21 @@
 //! [`Chore`](tidemark_proto::upkeep::Chore)) · `peer` it is about · `operation` and `key` it is about, if any · `count` the chore says of what ·
 //! `bytes` moved.
 //!
+//! **`clocks.jsonl`** is there only where a source read another clock than the observer: a line whenever a correction of its times
+//! begins, is replaced, or is used for another source. See [`Correction`].
+//!
 //! A write in `events.csv` that is not in `ops.csv` was in flight when the run ended: its outcome is unknown and it has no
 //! finish. A process that is killed leaves a last line cut short: it is dropped and counted.
 
 mod cell;
+pub(crate) mod clocks;
 mod order;
 mod read;
 mod row;
 mod write;
 
 pub(crate) use cell::{Key, Word};
+pub use clocks::{CLOCKS, Correction};
 pub use order::Events;
 pub(crate) use read::{Invocations, Operations};
 pub use row::HistoryError;

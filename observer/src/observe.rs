@@ -6,9 +6,10 @@ mod parts;
 pub use facts::{RunFacts, Side};
 
 use crate::figures::{
-    Conflicts, Divergence, Figures, Freshness, Measured, RunFigures, TVisibility, WHOLE, Witnesses,
+    ClockFigures, Conflicts, Divergence, Figures, Freshness, Measured, RunFigures, TVisibility,
+    WHOLE, Witnesses,
 };
-use crate::history::{Events, FILES, HistoryError};
+use crate::history::{Events, FILES, HistoryError, clocks};
 use crate::hlog;
 use crate::holdings::Holdings;
 use crate::judge::Judge;
@@ -59,7 +60,6 @@ use parts::{excluded, over_time, phase};
 use std::io::Read;
 use std::time::Duration;
 use tidemark_proto::event::{Detail, Event};
-use tidemark_proto::time::nanoseconds;
 
 /// What a run comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +143,7 @@ pub struct Observation {
     false_concurrency: FalseConcurrency,
     lifecycle: Lifecycle,
     gaps: Gaps,
+    clocks: Vec<ClockFigures>,
     phi: Phi,
     causes: Causes,
     regular: Regular,
@@ -162,9 +163,11 @@ impl Observation {
     /// A run of which nothing has been seen.
     #[must_use]
     pub fn new(facts: RunFacts) -> Self {
+        let clocks = clocks::figures(&facts.corrections);
         Self {
             sides: Sides::new(&facts.sides),
-            atomicity: Atomicity::new(facts.clock_error),
+            atomicity: Atomicity::new(clocks::error_ms(&clocks)),
+            clocks,
             facts,
             phases: Phases::default(),
             judge: Judge::default(),
@@ -367,6 +370,7 @@ impl Observation {
             replication_lag: self.lag.report(&run),
             detection: self.detection.report(&run),
             gaps: self.gaps.report(&run),
+            clocks: self.clocks.clone(),
             excluded: excluded(&[
                 (
                     "reads before any write of their key was complete",
@@ -413,7 +417,7 @@ impl Observation {
             from_s: whole.from.as_secs_f64(),
             until_s: whole.until.as_secs_f64(),
             ended_s: self.end.as_secs_f64(),
-            clock_error_ms: nanoseconds(self.facts.clock_error) as f64 / MS,
+            clock_error_ms: clocks::error_ms(&self.clocks),
             operations: self.operations,
             unfinished: self.judge.unfinished(),
             events: self.events,

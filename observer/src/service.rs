@@ -5,19 +5,27 @@
 //! a source numbers its events, keeps them until their receipt, and sends again what has none; the service trims what it
 //! has seen before, and the sink remembers beyond the service's death what it gave receipts for. What a source had to
 //! drop, and what it never sent, is noted as a gap in the history itself.
+//!
+//! All times in the history are the observer's: those of a source on another machine are corrected, as [`Correction`] says.
 
+mod clocks;
+
+use crate::history::Correction;
+use clocks::Clocks;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tidemark_proto::clock::Clock;
 use tidemark_proto::event::{Event, Gap};
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::seen::Unreadable;
+use tidemark_proto::time::nanoseconds;
 use tidemark_proto::wire::observer_client::ObserverClient;
 use tidemark_proto::wire::observer_server::{Observer, ObserverServer};
-use tidemark_proto::wire::{Batch, Receipt, SeenEvent};
+use tidemark_proto::wire::{Batch, HeardReceipt, Receipt, SeenEvent};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -30,6 +38,9 @@ use tonic::{Request, Response, Status, Streaming};
 pub trait Sink: Send + 'static {
     /// Takes the next event of a source.
     fn take(&mut self, source: &str, event: Event);
+
+    /// Takes how the times of a source's next events were corrected, if that is new.
+    fn correct(&mut self, correction: &Correction);
 
     /// Puts on disk what it took, and that all events of `source` before number `next` are among it: the source forgets
     /// them when this has returned.
@@ -67,12 +78,18 @@ impl<S: Sink> Observer for Desk<S> {
             let filing = Arc::clone(&filing);
             async move {
                 let batch = batch?;
-                spawn_blocking(move || {
+                let received = now();
+                let filed = spawn_blocking(move || {
                     let mut filing = filing.lock().unwrap_or_else(PoisonError::into_inner);
-                    filing.file(batch)
+                    filing.file(batch, received)
+                });
+                let next = filed
+                    .await
+                    .map_err(|error| Status::internal(format!("the sink failed: {error}")))??;
+                Ok(Receipt {
+                    next,
+                    answered_ns: now(),
                 })
-                .await
-                .map_err(|error| Status::internal(format!("the sink failed: {error}")))?
             }
         });
         Ok(Response::new(Box::pin(receipts)))
@@ -83,6 +100,7 @@ impl<S: Sink> Observer for Desk<S> {
 struct Filing<S> {
     sink: S,
     sources: BTreeMap<String, Progress>,
+    clocks: Clocks,
 }
 
 /// How far a source has come.
@@ -103,12 +121,16 @@ impl<S: Sink> Filing<S> {
         Self {
             sink,
             sources: sources.collect(),
+            clocks: Clocks::new(Clock::name()),
         }
     }
 
-    fn file(&mut self, batch: Batch) -> Result<Receipt, Status> {
-        let source = batch.source;
-        if !self.sources.contains_key(&source) && self.sources.len() >= SOURCES {
+    /// Files a batch that came at `received`; returns the number before which all of its source's events are settled.
+    fn file(&mut self, mut batch: Batch, received: u64) -> Result<u64, Status> {
+        let unseen = std::mem::take(&mut batch.events);
+        let last = batch.first.saturating_add(unseen.len() as u64);
+        let source = &batch.source;
+        if !self.sources.contains_key(source) && self.sources.len() >= SOURCES {
             return Err(Status::resource_exhausted(format!(
                 "{source:?} is one source too many: the observer takes {SOURCES}"
             )));
@@ -116,14 +138,18 @@ impl<S: Sink> Filing<S> {
         let Progress { next, reached } = self.sources.entry(source.clone()).or_default();
         let seen = next.saturating_sub(batch.first);
         let missing = batch.first.saturating_sub(*next);
-        *next = (*next).max(batch.first.saturating_add(batch.events.len() as u64));
 
         let skip = usize::try_from(seen).unwrap_or(usize::MAX);
-        let mut events = batch
-            .events
+        let unseen = unseen.into_iter().skip(skip);
+        let mut events: Vec<_> = unseen.map(Event::try_from).collect();
+        let readable = events.iter_mut().filter_map(|event| event.as_mut().ok());
+        if let Some(correction) = self.clocks.correct(&batch, received, readable)? {
+            self.sink.correct(&correction);
+        }
+        *next = (*next).max(last);
+        let mut events = events
             .into_iter()
-            .skip(skip)
-            .map(|event| Event::try_from(event).unwrap_or_else(|error| unreadable(&source, &error)))
+            .map(|event| event.unwrap_or_else(|error| unreadable(source, &error)))
             .peekable();
         if missing > 0 {
             let gap = Gap {
@@ -132,16 +158,16 @@ impl<S: Sink> Filing<S> {
                 until: events.peek().map_or(*reached, Event::at).max(*reached),
                 count: missing,
             };
-            self.sink.take(&source, Event::Gap(Box::new(gap)));
+            self.sink.take(source, Event::Gap(Box::new(gap)));
         }
         for event in events {
             *reached = (*reached).max(event.at());
-            self.sink.take(&source, event);
+            self.sink.take(source, event);
         }
         self.sink
-            .settle(&source, *next)
+            .settle(source, *next)
             .map_err(|error| Status::unavailable(format!("cannot settle events: {error}")))?;
-        Ok(Receipt { next: *next })
+        Ok(*next)
     }
 }
 
@@ -175,12 +201,17 @@ impl Reporter {
     /// Outside a tokio runtime, or with a limit of 0.
     #[must_use]
     pub fn with_limit(address: SocketAddr, source: &str, limit: usize) -> Self {
+        Self::with_clock(address, source, limit, Clock::name())
+    }
+
+    fn with_clock(address: SocketAddr, source: &str, limit: usize, clock: String) -> Self {
         let (queue, waiting) = mpsc::channel(limit);
         let (left, watch_left) = watch::channel(0);
         let overflow = Arc::new(Overflow::default());
         let closing = Arc::new(Notify::new());
         let courier = Courier {
             source: source.to_owned(),
+            clock,
             waiting,
             overflow: Arc::clone(&overflow),
             closing: Arc::clone(&closing),
@@ -255,6 +286,8 @@ impl Overflow {
 /// The task that carries a source's events to the observer.
 struct Courier {
     source: String,
+    /// What its clock is called.
+    clock: String,
     waiting: mpsc::Receiver<Event>,
     overflow: Arc<Overflow>,
     closing: Arc<Notify>,
@@ -302,6 +335,9 @@ impl Courier {
         let mut tick = interval(PERIOD);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut fresh = Vec::with_capacity(BATCH);
+        // The last receipt, and whether one was asked for by a batch without events, only to compare the clocks.
+        let mut heard = None::<HeardReceipt>;
+        let mut asked = false;
         // Of the kept events, how many went out on this connection; and whether the rest is due.
         let mut sent = 0;
         let mut due = true;
@@ -309,18 +345,27 @@ impl Courier {
             let unsent = self.kept.len() - sent;
             let closed = self.waiting.is_closed();
             let room = self.kept.len() < self.limit && !(closed && self.waiting.is_empty());
+            let ready = unsent >= BATCH || unsent > 0 && (due || closed);
+            let compared = heard.is_some_and(|heard| now() - heard.heard_ns < COMPARED_FOR);
             tokio::select! {
                 receipt = receipts.message() => {
-                    let Some(receipt) = receipt? else { return Ok(()) };
-                    sent -= self.forget(receipt.next, sent);
+                    let Some(Receipt { next, answered_ns }) = receipt? else { return Ok(()) };
+                    heard = Some(HeardReceipt { answered_ns, heard_ns: now() });
+                    asked = false;
+                    sent -= self.forget(next, sent);
                 }
-                permit = line.reserve(), if unsent >= BATCH || unsent > 0 && (due || closed) => {
+                permit = line.reserve(), if ready && (compared || !asked) => {
                     let Ok(permit) = permit else { return Ok(()) };
+                    if !compared {
+                        asked = true;
+                        permit.send(self.batch(0, Vec::new(), heard));
+                        continue;
+                    }
                     let events = self.kept.iter().skip(sent).take(BATCH).cloned().collect::<Vec<_>>();
                     let first = self.first + sent as u64;
                     sent += events.len();
                     due = false;
-                    permit.send(Batch { source: self.source.clone(), first, events });
+                    permit.send(self.batch(first, events, heard));
                 }
                 _ = self.waiting.recv_many(&mut fresh, BATCH), if room => self.keep(&mut fresh),
                 _ = tick.tick() => {
@@ -331,6 +376,17 @@ impl Courier {
             }
         }
         Ok(())
+    }
+
+    fn batch(&self, first: u64, events: Vec<SeenEvent>, heard: Option<HeardReceipt>) -> Batch {
+        Batch {
+            source: self.source.clone(),
+            first,
+            events,
+            clock: self.clock.clone(),
+            sent_ns: now(),
+            heard,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -359,6 +415,11 @@ impl Courier {
     }
 }
 
+/// What CLOCK_MONOTONIC shows.
+fn now() -> u64 {
+    nanoseconds(Clock::since(0).elapsed())
+}
+
 /// A refusal in the place of an event; a source that is no participant speaks as the last client.
 fn unreadable(source: &str, error: &Unreadable) -> Event {
     Event::Refused {
@@ -374,6 +435,8 @@ const BATCH: usize = 1000;
 const BATCHES: usize = 4;
 const BATCH_BYTES: usize = 64 << 20;
 const PERIOD: Duration = Duration::from_millis(100);
+/// For so long a receipt says enough of how the clocks differ: 1 s, in nanoseconds.
+const COMPARED_FOR: u64 = 1_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
@@ -393,6 +456,7 @@ mod tests {
     #[derive(Default)]
     struct Shelf {
         taken: Taken,
+        corrections: Arc<Mutex<Vec<Correction>>>,
         count: watch::Sender<usize>,
         refusals: u32,
     }
@@ -400,6 +464,10 @@ mod tests {
     impl Sink for Shelf {
         fn take(&mut self, source: &str, event: Event) {
             self.taken.lock().unwrap().push((source.to_owned(), event));
+        }
+
+        fn correct(&mut self, correction: &Correction) {
+            self.corrections.lock().unwrap().push(correction.clone());
         }
 
         fn settle(&mut self, _source: &str, _next: u64) -> io::Result<()> {
@@ -427,6 +495,8 @@ mod tests {
             events: numbers
                 .map(|number| SeenEvent::from(&numbered(number)))
                 .collect(),
+            clock: Clock::name(),
+            ..Batch::default()
         }
     }
 
@@ -448,19 +518,19 @@ mod tests {
     #[test]
     fn what_overlaps_is_trimmed_and_a_gap_is_noted() {
         let (mut filing, taken) = filing();
-        assert_eq!(filing.file(batch("n1", 0, 0..5)).unwrap().next, 5);
-        assert_eq!(filing.file(batch("n1", 3, 3..8)).unwrap().next, 8);
+        assert_eq!(filing.file(batch("n1", 0, 0..5), 0).unwrap(), 5);
+        assert_eq!(filing.file(batch("n1", 3, 3..8), 0).unwrap(), 8);
         assert_eq!(
-            filing.file(batch("n1", 2, 2..4)).unwrap().next,
+            filing.file(batch("n1", 2, 2..4), 0).unwrap(),
             8,
             "all seen before"
         );
         assert_eq!(
-            filing.file(batch("n2", 0, 0..1)).unwrap().next,
+            filing.file(batch("n2", 0, 0..1), 0).unwrap(),
             1,
             "each source counts alone"
         );
-        assert_eq!(filing.file(batch("n1", 10, 10..11)).unwrap().next, 11);
+        assert_eq!(filing.file(batch("n1", 10, 10..11), 0).unwrap(), 11);
 
         let taken = taken.lock().unwrap();
         let of_n1 = taken
@@ -483,8 +553,8 @@ mod tests {
             ..Shelf::default()
         };
         let mut filing = Filing::new(shelf, BTreeMap::from([("n1~1".to_owned(), 3)]));
-        assert_eq!(filing.file(batch("n1~1", 0, 0..5)).unwrap().next, 5);
-        assert_eq!(filing.file(batch("n1~2", 0, 0..2)).unwrap().next, 2);
+        assert_eq!(filing.file(batch("n1~1", 0, 0..5), 0).unwrap(), 5);
+        assert_eq!(filing.file(batch("n1~2", 0, 0..2), 0).unwrap(), 2);
         let expected = [("n1~1", 3), ("n1~1", 4), ("n1~2", 0), ("n1~2", 1)];
         let expected = expected.map(|(source, number)| (source.to_owned(), numbered(number)));
         assert_eq!(*taken.lock().unwrap(), expected);
@@ -495,10 +565,10 @@ mod tests {
         let (mut filing, taken) = filing();
         filing.sink.refusals = 1;
         let refusal = filing
-            .file(batch("n1", 0, 0..3))
+            .file(batch("n1", 0, 0..3), 0)
             .expect_err("the sink is full");
         assert_eq!(refusal.code(), tonic::Code::Unavailable);
-        assert_eq!(filing.file(batch("n1", 0, 0..3)).unwrap().next, 3);
+        assert_eq!(filing.file(batch("n1", 0, 0..3), 0).unwrap(), 3);
         assert_eq!(taken.lock().unwrap().len(), 3);
     }
 
@@ -507,7 +577,7 @@ mod tests {
         let (mut filing, taken) = filing();
         let mut batch = batch("runner", 0, 0..2);
         batch.events[0].event = None;
-        assert_eq!(filing.file(batch).unwrap().next, 2);
+        assert_eq!(filing.file(batch, 0).unwrap(), 2);
         let taken = taken.lock().unwrap();
         assert!(format!("{:?}", taken[0].1).contains("an event of runner is unreadable"));
         assert_eq!(taken[1].1, numbered(1));
@@ -609,6 +679,34 @@ mod tests {
             events,
             (0..10).map(numbered).chain([dropped]).collect::<Vec<_>>()
         );
+    }
+
+    /// If this fails, times of two machines stand side by side as if one clock had shown them.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn times_of_another_clock_are_corrected_within_the_bound_that_is_told() {
+        let shelf = Shelf::default();
+        let (taken, corrections) = (Arc::clone(&shelf.taken), Arc::clone(&shelf.corrections));
+        let (listener, address) = listen(LOOPBACK);
+        let running = serve(server(shelf, BTreeMap::new()), listener);
+        // It shows what ours shows, but that it does is not known.
+        let reporter = Reporter::with_clock(address, "n1", Reporter::LIMIT, "another".to_owned());
+        let times: Vec<_> = (0..3000).map(|_| now()).collect();
+        for time in &times {
+            reporter.report(numbered(*time));
+        }
+        assert_eq!(reporter.close(LONG).await, 0);
+        running.shutdown_background();
+
+        let corrections = corrections.lock().unwrap();
+        assert!(corrections.iter().all(|one| one.clock == "another"));
+        let bound = corrections.iter().map(|one| one.bound_ns).max();
+        let bound = bound.expect("a correction is told");
+        let taken = taken.lock().unwrap();
+        assert_eq!(taken.len(), times.len());
+        for ((_, event), time) in taken.iter().zip(times) {
+            let at = nanoseconds(event.at());
+            assert!(at.abs_diff(time) <= bound, "{at} is not {time} ± {bound}");
+        }
     }
 
     #[tokio::test]

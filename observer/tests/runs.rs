@@ -3,7 +3,6 @@
 mod script;
 
 use script::Script;
-use std::time::Duration;
 use tidemark_observer::figures::{Figures, Hints, Measured, Rate, Spread};
 use tidemark_observer::history::Tables;
 use tidemark_observer::observe::{Observed, RunFacts, Side, observe, observe_files};
@@ -18,7 +17,7 @@ fn facts(detail: Detail) -> RunFacts {
         backend: "sim".to_owned(),
         seed: 7,
         detail,
-        clock_error: Duration::ZERO,
+        corrections: Vec::new(),
         sides: Vec::new(),
         oracles: Vec::new(),
     }

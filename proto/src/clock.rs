@@ -37,6 +37,20 @@ impl Clock {
         Duration::from_nanos(read(ClockId::Monotonic).saturating_sub(self.epoch_ns))
     }
 
+    /// What CLOCK_MONOTONIC of this process is called: times compare exactly between those who call it the same. It is the
+    /// machine's, from its start to its end, unless the process is in a time namespace of its own.
+    #[must_use]
+    pub fn name() -> String {
+        let booted = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        // A kernel without time namespaces has one clock.
+        let namespace = std::fs::read_link("/proc/self/ns/time");
+        let [booted, namespace] = [
+            booted.unwrap_or_default(),
+            namespace.unwrap_or_default().display().to_string(),
+        ];
+        format!("{} {namespace}", booted.trim())
+    }
+
     /// The time for an input of the core.
     #[must_use]
     pub fn now(self) -> Now {

@@ -687,6 +687,34 @@ mod tests {
             let seen = wire::SeenEvent::decode(bytes.as_slice()).expect("what was encoded decodes");
             prop_assert_eq!(Event::try_from(seen), Ok(event));
         }
+
+        /// If this fails, an event of another clock is corrected in part.
+        #[test]
+        fn an_event_is_moved_as_a_whole(event in event()) {
+            let second = Duration::from_secs(1);
+            let mut later = event.clone();
+            later.each_moment(|at| *at += second);
+            match (&event, &later) {
+                (Event::Placed { .. }, _) => prop_assert_eq!(&later, &event),
+                (Event::Invoked(a), Event::Invoked(b)) => {
+                    prop_assert_eq!((b.intended, b.invoked), (a.intended + second, a.invoked + second));
+                }
+                (Event::Returned(a), Event::Returned(b)) => prop_assert_eq!(
+                    (b.intended, b.invoked, b.returned),
+                    (a.intended + second, a.invoked + second, a.returned + second)
+                ),
+                (Event::Fault(a), Event::Fault(b)) => {
+                    let series = a.series.map(|(from, until)| (from + second, until + second));
+                    prop_assert_eq!((b.from, b.until, b.series), (a.from + second, a.until + second, series));
+                }
+                (Event::Gap(a), Event::Gap(b)) => {
+                    prop_assert_eq!((b.from, b.until), (a.from + second, a.until + second));
+                }
+                (a, b) => prop_assert_eq!(b.at(), a.at() + second),
+            }
+            later.each_moment(|at| *at -= second);
+            prop_assert_eq!(later, event, "lengths of time stay as they were");
+        }
     }
 
     #[test]

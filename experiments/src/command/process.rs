@@ -141,11 +141,8 @@ pub(super) fn observer(observer: Observer) -> anyhow::Result<ExitCode> {
             at: clock.elapsed(),
             milestone,
         };
-        if !begun
-            .settled
-            .keys()
-            .any(|source| source.starts_with(RUNNER))
-        {
+        let has_begun = |(source, next): (&String, &u64)| source.starts_with(RUNNER) && *next > 0;
+        if !begun.settled.iter().any(has_begun) {
             reporter.report(milestone(Milestone::Started));
         }
         if observer.resume.is_some() {

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tidemark_observer::history::{FILES, Tables};
+use tidemark_observer::history::{CLOCKS, Correction, FILES, Tables};
 use tidemark_observer::service::Sink;
 use tidemark_proto::event::Event;
 use tidemark_proto::time::nanoseconds;
@@ -23,6 +23,8 @@ pub struct Ledger {
     recorder: Recorder,
     /// Locked: two who write one history spoil it.
     receipts: File,
+    /// The file of the corrections, made with the first of them.
+    clocks: PathBuf,
     line: Vec<u8>,
     reached: Duration,
 }
@@ -57,7 +59,7 @@ impl Ledger {
             let receipts = File::create_new(&path).with_context(|| path.display().to_string())?;
             lock(&receipts, &path)?;
             let begun = Begun::default();
-            let ledger = Self::over(Recorder::create(folder)?, receipts, &begun);
+            let ledger = Self::over(folder, Recorder::create(folder)?, receipts, &begun);
             return Ok((ledger, begun));
         }
         let receipts = File::options().read(true).write(true).open(&path);
@@ -74,7 +76,8 @@ impl Ledger {
             true => Tables::new(files)?,
             false => Tables::resume(files),
         };
-        let ledger = Self::over(Recorder::over(tables), receipts, &begun);
+        let ledger = Self::over(folder, Recorder::over(tables), receipts, &begun);
+        mend(&ledger.clocks).with_context(|| ledger.clocks.display().to_string())?;
         Ok((ledger, begun))
     }
 
@@ -90,10 +93,11 @@ impl Ledger {
         fs::remove_file(&path).with_context(|| path.display().to_string())
     }
 
-    fn over(recorder: Recorder, receipts: File, begun: &Begun) -> Self {
+    fn over(folder: &Folder, recorder: Recorder, receipts: File, begun: &Begun) -> Self {
         Self {
             recorder,
             receipts,
+            clocks: folder.path().join(CLOCKS),
             line: Vec::new(),
             reached: begun.reached,
         }
@@ -111,6 +115,11 @@ impl Sink for Ledger {
     fn take(&mut self, _source: &str, event: Event) {
         self.reached = self.reached.max(event.at());
         self.recorder.write(&event);
+    }
+
+    fn correct(&mut self, correction: &Correction) {
+        let noted = add(&self.clocks, correction);
+        self.recorder.note(noted);
     }
 
     fn settle(&mut self, source: &str, next: u64) -> io::Result<()> {
@@ -134,6 +143,23 @@ impl Sink for Ledger {
         self.recorder.note(noted);
         self.check()
     }
+}
+
+/// Adds a correction to the file.
+fn add(path: &Path, correction: &Correction) -> io::Result<()> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    file.write_all(&correction.line()?)
+}
+
+/// Cuts off what one that was killed left of a last correction.
+fn mend(path: &Path) -> io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let lines = fs::read(path)?;
+    let end = lines.iter().rposition(|byte| *byte == b'\n');
+    let file = File::options().write(true).open(path)?;
+    file.set_len(end.map_or(0, |end| end as u64 + 1))
 }
 
 /// Who goes on with a history does so alone.
@@ -274,6 +300,34 @@ mod tests {
         take(&mut ledger, "n1~1", 0..2);
         ledger.settle("n1~1", 2).unwrap();
         assert_eq!(events(&folder), [numbered(0), numbered(1)]);
+    }
+
+    #[test]
+    fn corrections_go_on_after_a_line_that_was_cut_short() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = Folder(out.path().to_owned());
+        let (mut ledger, _) = Ledger::open(&folder).unwrap();
+        assert_eq!(
+            folder.corrections().unwrap(),
+            [],
+            "all read one clock so far"
+        );
+        let correction = |offset_ns| Correction {
+            from_ns: 1,
+            source: "n1~1".to_owned(),
+            clock: "another".to_owned(),
+            offset_ns,
+            bound_ns: 3,
+            operations: true,
+        };
+        ledger.correct(&correction(-7));
+        append(&folder, CLOCKS, "{\"from_ns\":7,");
+        assert_eq!(folder.corrections().unwrap(), [correction(-7)]);
+        drop(ledger);
+        let (mut ledger, _) = Ledger::open(&folder).unwrap();
+        ledger.correct(&correction(8));
+        ledger.settle("n1~1", 0).unwrap();
+        assert_eq!(folder.corrections().unwrap(), [-7, 8].map(correction));
     }
 
     #[test]

@@ -60,9 +60,9 @@ struct Values {
 }
 
 impl Atomicity {
-    pub(crate) fn new(clock_error: Duration) -> Self {
+    pub(crate) fn new(clock_error_ms: f64) -> Self {
         Self {
-            clock_error: nanoseconds(clock_error),
+            clock_error: (clock_error_ms * MS).ceil() as u64,
             keys: Vec::new(),
             retired: Values::default(),
             late: 0,

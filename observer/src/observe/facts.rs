@@ -1,7 +1,7 @@
 //! What is to be known of a run besides its events.
 
+use crate::history::Correction;
 use crate::oracle::Oracle;
-use std::time::Duration;
 use tidemark_proto::event::Detail;
 use tidemark_proto::id::{NodeId, Role};
 
@@ -16,8 +16,8 @@ pub struct RunFacts {
     pub seed: u64,
     /// How much was kept.
     pub detail: Detail,
-    /// The largest difference between two clients' clocks.
-    pub clock_error: Duration,
+    /// How the times of those who read other clocks were corrected.
+    pub corrections: Vec<Correction>,
     /// The groups into which its partitions split nodes.
     pub sides: Vec<Side>,
     /// What theory expects of it.

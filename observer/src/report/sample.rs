@@ -226,6 +226,7 @@ pub(crate) fn figures() -> Figures {
         never_won: Measured::Known(rate(0, 4_619)),
         oracles: Vec::new(),
         gaps: Vec::new(),
+        clocks: Vec::new(),
         excluded: vec![Excluded {
             what: "reads of a key before its first complete write".to_owned(),
             count: 31,

@@ -3,8 +3,8 @@
 use super::words::{count, faults, milliseconds, none, number, percent, rate, seconds, share};
 use super::{Manifest, members};
 use crate::figures::{
-    Anomaly, CauseRow, Causes, Convergence, Detection, FaultFigures, Figures, GuaranteeFigures,
-    Hints, LostWrites, Measured, PhaseFigures, Rate, Spread,
+    Anomaly, CauseRow, Causes, ClockFigures, Convergence, Detection, FaultFigures, Figures,
+    GuaranteeFigures, Hints, LostWrites, Measured, PhaseFigures, Rate, Spread,
 };
 use std::cmp::Reverse;
 use tidemark_proto::event::{Gap, Milestone};
@@ -42,6 +42,7 @@ pub fn verdict(figures: &Figures) -> Vec<String> {
     sentences.extend(guarantees(&figures.guarantees));
     sentences.extend(members::verdict(figures));
     sentences.extend(figures.detection.known().into_iter().flat_map(detection));
+    sentences.extend(figures.clocks.iter().map(clock));
     sentences
 }
 
@@ -97,6 +98,22 @@ fn gaps(figures: &Figures) -> impl Iterator<Item = String> {
             }
         }
     })
+}
+
+/// What became of the times of those who read another clock.
+fn clock(other: &ClockFigures) -> String {
+    let sources = other.sources.join(", ");
+    let reads = if other.sources.len() == 1 {
+        "reads"
+    } else {
+        "read"
+    };
+    let sign = if other.offset_ms < 0.0 { '−' } else { '+' };
+    let offset = milliseconds(other.offset_ms.abs());
+    let bound = milliseconds(other.bound_ms);
+    format!(
+        "{sources} {reads} another clock: its times are corrected by {sign}{offset}, to within {bound}."
+    )
 }
 
 fn comes_first(figures: &Figures, phase: &PhaseFigures) -> bool {
@@ -340,7 +357,7 @@ pub(super) fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::GapFigures;
+    use crate::figures::{ClockFigures, GapFigures};
     use crate::report::sample::{figures, rate as made};
 
     fn words(figures: &Figures) -> String {
@@ -378,6 +395,23 @@ mod tests {
             &["None of 20 000 reads was stale (at most 0.005 %)."],
         );
         assert!(!words(&figures).contains("During"));
+    }
+
+    #[test]
+    fn other_clocks_are_stated() {
+        let mut figures = figures();
+        figures.clocks = vec![ClockFigures {
+            sources: vec!["n2~1".to_owned(), "n3~1".to_owned()],
+            offset_ms: -86_400_000.0,
+            bound_ms: 0.42,
+            operations: true,
+        }];
+        check(
+            &figures,
+            &[
+                "n2~1, n3~1 read another clock: its times are corrected by −86 400 s, to within 0.42 ms.",
+            ],
+        );
     }
 
     #[test]

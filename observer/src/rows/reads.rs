@@ -36,6 +36,7 @@ impl Rows {
         self.spread("clock_bytes", "", conflicts.clock_bytes.as_ref());
         self.causes(figures);
         self.gaps(figures);
+        self.clocks(figures);
         self.divergence(figures);
         self.cost(figures);
     }
@@ -62,6 +63,14 @@ impl Rows {
         let sum = |of: fn(&GapFigures) -> u64| figures.gaps.iter().map(of).sum::<u64>();
         let missing = sum(|gap| gap.missing) as f64;
         self.value("events_missing", Some(missing), sum(|gap| gap.times));
+    }
+
+    /// Clients that read one clock differ by nothing.
+    fn clocks(&mut self, figures: &Figures) {
+        let others = figures.clocks.len() as u64;
+        let bounds = figures.clocks.iter().map(|clock| clock.bound_ms);
+        self.value("clock_error_ms", Some(figures.run.clock_error_ms), others);
+        self.value("clock_bound_ms", bounds.reduce(f64::max), others);
     }
 
     fn causes(&mut self, figures: &Figures) {

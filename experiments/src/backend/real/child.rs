@@ -22,7 +22,7 @@ use tidemark_proto::id::NodeId;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Stdin};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 
 /// What a process is told to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -172,7 +172,8 @@ pub async fn observer(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     ready()?;
-    let incoming = TcpListenerStream::new(listener);
+    // A receipt that waits for others makes a clock's bound wider.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .http2_keepalive_interval(None)
         .add_service(service::server(ledger, begun.settled))
