@@ -3,10 +3,12 @@
 //! A small store is simulated: every key has three replicas, a write reaches one of them before it is acknowledged and the
 //! others later, siblings are kept, and a read returns what one replica holds. Its operations go through `Tables` into an
 //! `ops.csv`, and come back through `Events` and `Observation`, which alone is measured. Everything is drawn from one seed.
+//! Memory is allocated as the command does it.
 //!
 //! `cargo bench -p tidemark-observer --bench fold -- --operations 10000000`
 
 use bytes::Bytes;
+use mimalloc::MiMalloc;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::cmp::Reverse;
@@ -19,6 +21,9 @@ use tidemark_observer::history::{FILES, Tables};
 use tidemark_observer::observe::{RunFacts, observe_files};
 use tidemark_proto::event::{Detail, Event, Kind, Milestone, Operation, Outcome, Purpose};
 use tidemark_proto::id::{NodeId, OperationId};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[expect(
     clippy::disallowed_methods,
