@@ -29,7 +29,7 @@ pub(super) fn draw<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &SweepFig
     let label = Type::label(INK);
     let widest = groups
         .iter()
-        .map(|group| sheet.width(&group.label, label))
+        .map(|group| sheet.room(&group.label, label))
         .fold(0.0, f64::max)
         .min(WIDEST);
     let left = MARGIN + widest + GUTTER;
@@ -140,13 +140,13 @@ fn legend<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, figures: &SweepFigures) {
     let muted = Type::label(MUTED);
     let name = sheet.clip(&axis.name, muted, WIDEST);
     sheet.text((left, 54.0), &name, Anchor::Start, muted);
-    left += sheet.width(&name, muted) + GUTTER;
+    left += sheet.room(&name, muted) + GUTTER;
     for (case, colour) in axis.cases.iter().zip(SERIES) {
-        let look = Type::label(colour).bold();
+        let look = Type::label(INK);
         let name = sheet.clip(case, look, WIDEST);
         sheet.dot((left + DOT, 54.0), colour, DOT);
         sheet.text((left + 3.0 * DOT, 54.0), &name, Anchor::Start, look);
-        left += WIDER * sheet.width(&name, look) + 3.0 * DOT + GUTTER;
+        left += sheet.room(&name, look) + 3.0 * DOT + GUTTER;
     }
 }
 
@@ -266,7 +266,5 @@ const BOTTOM: f64 = 68.0;
 const ROW: f64 = 20.0;
 const SPACE: f64 = 14.0;
 const WIDEST: f64 = 240.0;
-/// How much wider than ours the letters of a reader may be, who has other fonts.
-const WIDER: f64 = 1.15;
 const DOT: f64 = 4.0;
 const CAP: f64 = 5.0;

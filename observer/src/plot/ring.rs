@@ -74,12 +74,12 @@ fn shares<DB: DrawingBackend>(
 
 /// Which colour is what.
 fn legend<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, series: &[Figure]) {
-    let mut left = 40.0 + sheet.width(SHARE, Type::label(MUTED));
+    let mut left = 40.0 + sheet.room(SHARE, Type::label(MUTED));
     for ((name, _), colour) in series.iter().zip(SERIES) {
         let look = Type::label(colour).bold();
         sheet.dot((left, 54.0), colour, 4.0);
         sheet.text((left + 9.0, 54.0), name, Anchor::Start, look);
-        left += sheet.width(name, look) + 28.0;
+        left += sheet.room(name, look) + 20.0;
     }
 }
 

@@ -256,6 +256,16 @@ impl<'a, DB: DrawingBackend> Sheet<'a, DB> {
         f64::from(size.0) / self.scale
     }
 
+    /// How much room it is given: the letters of a reader who has other fonts may be wider.
+    pub(super) fn room(&self, text: &str, look: Type) -> f64 {
+        let wider = if matches!(look.style, FontStyle::Bold) {
+            1.35
+        } else {
+            1.15
+        };
+        wider * self.width(text, look)
+    }
+
     /// A text, cut short if it is wider than `room`.
     pub(super) fn clip(&self, text: &str, look: Type, room: f64) -> String {
         let fits = |text: &str| self.width(text, look) <= room;

@@ -157,7 +157,7 @@ fn legend<DB: DrawingBackend>(sheet: &Sheet<'_, DB>, frame: &Frame, names: &[&st
     for (name, colour) in named.into_iter().rev() {
         let look = Type::label(colour).bold();
         sheet.text((right, frame.top - 20.0), name, Anchor::End, look);
-        right -= 1.1 * sheet.width(name, look) + 12.0;
+        right -= sheet.room(name, look) + 12.0;
     }
 }
 
