@@ -170,6 +170,7 @@ impl Folder {
             plan: record.name.clone(),
             backend: record.backend.clone(),
             seed: record.plan.seed,
+            time_scale: record.plan.time_scale,
             detail: record.plan.events,
             corrections: self.corrections()?,
             sides: sides(&record.plan)?,

@@ -40,7 +40,7 @@ fn stale(seed: u64, faults: &[&str]) -> BTreeMap<OperationId, Blame> {
     let mut events = Vec::new();
     simulate(&run, &mut Pace::default(), &mut |event| events.push(event)).expect("it runs");
     events.sort_by_key(Event::at);
-    let (mut judge, mut evidence) = (Judge::default(), Evidence::default());
+    let (mut judge, mut evidence) = (Judge::default(), Evidence::new(1.0));
     let mut stale = BTreeMap::new();
     for event in &events {
         evidence.observe(event);

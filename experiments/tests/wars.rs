@@ -71,6 +71,7 @@ fn measured(seed: u64) -> Freshness {
         plan: "visibility".to_owned(),
         backend: "sim".to_owned(),
         seed: plan.seed,
+        time_scale: 1.0,
         detail: plan.events,
         corrections: Vec::new(),
         sides: Vec::new(),

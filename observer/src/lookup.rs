@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A map that is never iterated.
 pub(crate) type Lookup<K, V> = HashMap<K, V, FixedState>;
 
-/// What will be asked for soon or never: it forgets what is older than a minute.
+/// What will be asked for soon or never: it forgets what is older than a run's [`memory`].
 pub(crate) struct Recent<K, V> {
     entries: Lookup<K, (Duration, V)>,
     sweep_at: usize,
@@ -24,11 +24,11 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
-    /// Puts `value` in place of what `key` had.
-    pub(crate) fn insert(&mut self, now: Duration, key: K, value: V) {
+    /// Puts `value` in place of what `key` had, and now and then forgets what is older than `memory`.
+    pub(crate) fn insert(&mut self, now: Duration, memory: Duration, key: K, value: V) {
         self.entries.insert(key, (now, value));
         if self.entries.len() >= self.sweep_at {
-            self.entries.retain(|_, (at, _)| *at + MEMORY >= now);
+            self.entries.retain(|_, (at, _)| *at + memory >= now);
             self.sweep_at = LEAST_SWEEP.max(2 * self.entries.len());
         }
     }
@@ -44,5 +44,10 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     }
 }
 
-const MEMORY: Duration = Duration::from_secs(60);
+/// How long what may be asked for is remembered: a minute of the plan's time, in a run whose times were stretched.
+pub(crate) fn memory(time_scale: f64) -> Duration {
+    MINUTE.mul_f64(time_scale.max(1.0))
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
 const LEAST_SWEEP: usize = 1 << 16;

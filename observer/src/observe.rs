@@ -13,6 +13,7 @@ use crate::history::{Events, FILES, HistoryError, clocks};
 use crate::hlog;
 use crate::holdings::Holdings;
 use crate::judge::Judge;
+use crate::lookup::memory;
 use crate::metric::arrivals::Arrivals;
 use crate::metric::atomicity::Atomicity;
 use crate::metric::availability::Availability;
@@ -110,6 +111,7 @@ pub fn observe_files<R: Read>(
 /// A run as far as it has been seen: the fold of [`observe`], one event at a time.
 pub struct Observation {
     facts: RunFacts,
+    memory: Duration,
     phases: Phases,
     judge: Judge,
     atomicity: Atomicity,
@@ -164,10 +166,12 @@ impl Observation {
     #[must_use]
     pub fn new(facts: RunFacts) -> Self {
         let clocks = clocks::figures(&facts.corrections);
+        let time_scale = facts.time_scale;
         Self {
             sides: Sides::new(&facts.sides),
             atomicity: Atomicity::new(clocks::error_ms(&clocks)),
             clocks,
+            memory: memory(time_scale),
             facts,
             phases: Phases::default(),
             judge: Judge::default(),
@@ -201,7 +205,7 @@ impl Observation {
             lifecycle: Lifecycle::default(),
             gaps: Gaps::default(),
             phi: Phi::default(),
-            causes: Causes::default(),
+            causes: Causes::new(time_scale),
             regular: Regular::default(),
             sessions: Sessions::default(),
             sibling_lifetime: SiblingLifetime::default(),
@@ -233,6 +237,7 @@ impl Observation {
         let seen = Seen {
             event,
             phases: &self.phases,
+            memory: self.memory,
             place,
             verdict,
             judge: &self.judge,

@@ -23,12 +23,13 @@ use tidemark_proto::upkeep::Chore;
 /// Those of `events`.
 pub fn story<I, E>(
     operation: OperationId,
+    time_scale: f64,
     mut events: impl FnMut() -> Result<I, E>,
 ) -> Result<Option<String>, E>
 where
     I: Iterator<Item = Result<Event, E>>,
 {
-    let mut inquiry = Inquiry::new(operation);
+    let mut inquiry = Inquiry::new(operation, time_scale);
     for event in events()? {
         inquiry.observe(&event?);
     }
@@ -71,11 +72,11 @@ struct Inquiry {
 }
 
 impl Inquiry {
-    fn new(id: OperationId) -> Self {
+    fn new(id: OperationId, time_scale: f64) -> Self {
         Self {
             id,
             judge: Judge::default(),
-            evidence: Evidence::default(),
+            evidence: Evidence::new(time_scale),
             subject: None,
             cures: BTreeMap::new(),
         }

@@ -16,6 +16,7 @@ fn facts(detail: Detail) -> RunFacts {
         plan: "scripted".to_owned(),
         backend: "sim".to_owned(),
         seed: 7,
+        time_scale: 1.0,
         detail,
         corrections: Vec::new(),
         sides: Vec::new(),
@@ -927,6 +928,28 @@ fn a_partition_is_mended_when_each_key_that_differed_at_its_end_was_equal_once()
     };
     check(mended);
     check(&format!("{mended}\nstored 500 n1 y c3.3 Put 3 c3.3"));
+}
+
+/// If this fails, a run whose times were stretched forgets arrivals as soon as one that was not.
+#[test]
+fn a_stretched_run_remembers_as_much_of_the_plan() {
+    let script = "
+        started 0
+        c1.1 put x 0..10
+        received 5 c1.1 g1 n1 Store
+        received 40021 c2.1 g1 n1 Fetch
+        c2.1 get x 40020..40025 on n1 -> c1.1
+        healed 50000";
+    let pairs = |time_scale| {
+        let facts = RunFacts {
+            time_scale,
+            ..facts(Detail::All)
+        };
+        let figures = observe(&facts, Script::parse(script).events).figures;
+        let arrivals = figures.freshness.arrivals.known().cloned();
+        arrivals.map(|arrivals| arrivals.pairs)
+    };
+    assert_eq!([1.0, 2.0].map(pairs), [None, Some(1)]);
 }
 
 /// If this fails, an oracle of one run meets another figure, or the interval of a share is not used.

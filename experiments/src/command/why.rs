@@ -28,7 +28,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("this run kept events = {kept}: only with \"all\" is every message known");
     }
     let events = || anyhow::Ok(Events::new(folder.history(&record)?)?.map(|event| Ok(event?)));
-    let told = story(*operation, events).class(Class::File)?;
+    let told = story(*operation, record.plan.time_scale, events).class(Class::File)?;
     let none = || format!("no operation {operation} of {} has returned", run.display());
     print(&told.with_context(none).class(Class::NotFound)?)?;
     Ok(ExitCode::SUCCESS)

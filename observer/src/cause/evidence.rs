@@ -1,7 +1,7 @@
 //! What is remembered of writes, messages and machines, so that a replica's ignorance can be explained.
 
 use super::{Blame, Cause};
-use crate::lookup::{Lookup, Recent};
+use crate::lookup::{Lookup, Recent, memory};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
@@ -14,9 +14,9 @@ use tidemark_proto::upkeep::{Chore, Upkeep};
 
 /// The writes of a run with their messages, and what befell machines.
 ///
-/// It needs every event. A write that all who were sent it have had for ten seconds is forgotten.
-#[derive(Default)]
+/// It needs every event. A write that all who were sent it have had for a sixth of a run's [`memory`] is forgotten.
 pub struct Evidence {
+    memory: Duration,
     writes: Lookup<OperationId, Write>,
     sweep_at: usize,
     /// Which write a message number is of, until it is known what the network did with it.
@@ -67,6 +67,22 @@ struct Hint {
 }
 
 impl Evidence {
+    /// Of a run whose times were stretched by `time_scale`, nothing yet.
+    #[must_use]
+    pub fn new(time_scale: f64) -> Self {
+        Self {
+            memory: memory(time_scale),
+            writes: Lookup::default(),
+            sweep_at: 0,
+            sent: Lookup::default(),
+            asked: Recent::default(),
+            replicas: Lookup::default(),
+            machines: BTreeMap::new(),
+            collected: Lookup::default(),
+            faults: Vec::new(),
+        }
+    }
+
     /// Takes in the next event.
     pub fn observe(&mut self, event: &Event) {
         match event {
@@ -102,7 +118,7 @@ impl Evidence {
                 method: Method::Fetch,
                 ..
             } => {
-                self.asked.insert(*at, (*operation, *to), *at);
+                self.asked.insert(*at, self.memory, (*operation, *to), *at);
             }
             Event::Fate(passage) if passage.method == Method::Store.name() => self.pass(passage),
             Event::Stored(stored) => {
@@ -397,7 +413,7 @@ impl Evidence {
         if self.writes.len() < self.sweep_at.max(LEAST_SWEEP) {
             return;
         }
-        let is_old = |at: Duration| at + MEMORY < now;
+        let is_old = |at: Duration| at + self.memory / 6 < now;
         self.writes.retain(|_, write| {
             let is_everywhere = write.legs.iter().all(|leg| leg.held.is_some_and(is_old));
             !(is_old(write.begun) && is_everywhere && write.hints.is_empty())
@@ -440,8 +456,6 @@ fn is_state(change: MachineChange) -> bool {
 
 /// The kind of the rule that cuts.
 const PARTITION: &str = "partition";
-/// How long what is everywhere is remembered.
-const MEMORY: Duration = Duration::from_secs(10);
 const LEAST_SWEEP: usize = 1 << 16;
 /// So many of the writes that a read misses are looked at.
 const LOOKED_AT: usize = 100;

@@ -3,7 +3,8 @@
 //! For a write and the first read that follows it: t* = max(0, min over the replicas i that answered the read of
 //! (W_i − w − R_i)), where W_i − w is the write's arrival at i after its completion, and R_i the read's arrival at i after its
 //! start. A read that starts t* after the completion and takes as long is fresh: t-visibility at p is the p-quantile of t*.
-//! A replica that the write never reached sets no bound; a pair without a bound counts as never fresh.
+//! A replica that the write never reached sets no bound; a pair without a bound counts as never fresh. A read that starts
+//! more than half a minute after the write, of the plan's time, is not paired with it.
 //!
 //! Reference: P. Bailis et al., “Probabilistically bounded staleness”, VLDB 2012 (the WARS model).
 
@@ -65,9 +66,9 @@ impl Metric for Arrivals {
                 to,
                 method: Method::Store,
                 ..
-            } => self.write_arrives(*operation, *to, *at),
+            } => self.write_arrives(*operation, *to, *at, seen.memory),
             Event::Stored(stored) if matches!(stored.method, Method::Put | Method::Delete) => {
-                self.write_arrives(stored.operation, stored.node, stored.at);
+                self.write_arrives(stored.operation, stored.node, stored.at, seen.memory);
             }
             Event::Received {
                 at,
@@ -79,16 +80,24 @@ impl Metric for Arrivals {
                 self.knows_arrivals = true;
                 let mut times = self.reads.remove(operation).unwrap_or_default();
                 times.push((*to, *at));
-                self.reads.insert(*at, *operation, times);
+                self.reads.insert(*at, seen.memory, *operation, times);
             }
             Event::Returned(operation) if self.knows_arrivals => {
                 let times = self.reads.remove(&operation.id).unwrap_or_default();
                 if let (Some(Verdict::Judged(judgement)), Some((_, place))) =
                     (seen.verdict, seen.answered_read())
-                    && judgement.age <= OLDEST
+                    // Of a write that is older its arrivals may be forgotten.
+                    && judgement.age <= seen.memory / 2
                 {
                     let complete = operation.invoked - judgement.age;
-                    self.pair(judgement.newest, complete, operation, &times, place.block);
+                    self.pair(
+                        judgement.newest,
+                        complete,
+                        operation,
+                        &times,
+                        place.block,
+                        seen.memory,
+                    );
                 }
             }
             _ => {}
@@ -155,7 +164,7 @@ impl Metric for Arrivals {
 }
 
 impl Arrivals {
-    fn write_arrives(&mut self, write: OperationId, node: NodeId, at: Duration) {
+    fn write_arrives(&mut self, write: OperationId, node: NodeId, at: Duration, memory: Duration) {
         self.knows_arrivals = true;
         if let Some(pair) = self.open.get_mut(&write) {
             pair.arrive(node, at);
@@ -167,7 +176,7 @@ impl Arrivals {
         }
         let (mut times, is_paired) = self.writes.remove(&write).unwrap_or_default();
         times.push((node, at));
-        self.writes.insert(at, write, (times, is_paired));
+        self.writes.insert(at, memory, write, (times, is_paired));
     }
 
     fn pair(
@@ -177,10 +186,11 @@ impl Arrivals {
         read: &Operation,
         reached: &Times,
         block: u32,
+        memory: Duration,
     ) {
         let (arrived, is_paired) = self.writes.remove(&write).unwrap_or_default();
         self.writes
-            .insert(read.returned, write, (arrived.clone(), true));
+            .insert(read.returned, memory, write, (arrived.clone(), true));
         if is_paired {
             return;
         }
@@ -233,8 +243,6 @@ impl Pair {
     }
 }
 
-/// A read that starts later after a write is not paired with it: its arrivals may be forgotten.
-const OLDEST: Duration = Duration::from_secs(30);
 const NEVER: u64 = u64::MAX;
 /// In as many steps quantiles of t* are told.
 pub(crate) const PARTS: u32 = 1000;

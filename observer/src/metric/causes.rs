@@ -16,7 +16,6 @@ use std::time::Duration;
 use tidemark_proto::event::{Detail, Event, Operation, Stored};
 use tidemark_proto::id::{NodeId, OperationId};
 
-#[derive(Default)]
 pub(crate) struct Causes {
     evidence: Evidence,
     reads: u64,
@@ -30,6 +29,18 @@ struct Row {
     reads: u64,
     cured: BTreeMap<Cure, u64>,
     witnesses: Vec<OperationId>,
+}
+
+impl Causes {
+    /// Of a run whose times were stretched by `time_scale`.
+    pub(crate) fn new(time_scale: f64) -> Self {
+        Self {
+            evidence: Evidence::new(time_scale),
+            reads: 0,
+            rows: BTreeMap::new(),
+            lacking: Lookup::default(),
+        }
+    }
 }
 
 impl Metric for Causes {

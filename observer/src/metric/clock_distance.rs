@@ -48,7 +48,7 @@ impl Metric for ClockDistance {
                 self.keys
                     .entry(operation.key.clone())
                     .or_default()
-                    .complete(operation);
+                    .complete(operation, seen.memory);
             }
             (Kind::Get, Some(Verdict::Judged(_))) => self.measure(operation),
             _ => {}
@@ -101,7 +101,8 @@ impl ClockDistance {
 }
 
 impl Key {
-    fn complete(&mut self, write: &Operation) {
+    /// No read starts longer than `memory` before it returns.
+    fn complete(&mut self, write: &Operation, memory: Duration) {
         let mut join = self
             .joins
             .back()
@@ -116,7 +117,7 @@ impl Key {
         while self
             .joins
             .get(1)
-            .is_some_and(|(finish, _)| *finish + LONGEST_READ < write.returned)
+            .is_some_and(|(finish, _)| *finish + memory < write.returned)
         {
             self.joins.pop_front();
         }
@@ -129,6 +130,3 @@ impl Key {
         }
     }
 }
-
-/// No read starts longer before it returns.
-const LONGEST_READ: Duration = Duration::from_secs(60);

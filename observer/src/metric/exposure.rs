@@ -62,7 +62,9 @@ impl Metric for Exposure {
                 to,
                 method,
                 k,
-            } => self.sent.insert(*at, (*from, *to, *method, *k), *operation),
+            } => self
+                .sent
+                .insert(*at, seen.memory, (*from, *to, *method, *k), *operation),
             Event::Fate(passage) => self.passage(seen, passage),
             Event::Returned(_) if !seen.phases.spans().is_empty() => {
                 if let Some((operation, place)) = seen.load() {

@@ -62,7 +62,8 @@ impl FailedSeen {
                 Known::Open => {
                     let mut readers = self.readers.remove(version).unwrap_or_default();
                     readers.push((read.id, place));
-                    self.readers.insert(read.returned, *version, readers);
+                    self.readers
+                        .insert(read.returned, seen.memory, *version, readers);
                 }
                 Known::Acknowledged | Known::Unknown | Known::Forgotten | Known::Nothing => {}
             }

@@ -53,7 +53,7 @@ impl Metric for IdleReads {
                 {
                     self.reads += 1;
                     self.repairs += self.sent.remove(&read.id).unwrap_or_default();
-                    self.idle.insert(read.returned, read.id, ());
+                    self.idle.insert(read.returned, seen.memory, read.id, ());
                 }
             }
             Event::Sent {
@@ -66,7 +66,7 @@ impl Metric for IdleReads {
                     self.repairs += 1;
                 } else {
                     let sent = 1 + self.sent.get(operation).copied().unwrap_or_default();
-                    self.sent.insert(*at, *operation, sent);
+                    self.sent.insert(*at, seen.memory, *operation, sent);
                 }
             }
             Event::Machine { at, .. } => self.machines_changed = *at,

@@ -59,7 +59,8 @@ impl Metric for Lag {
                         }
                         write.holders.push(stored.node);
                     }
-                    self.writes.insert(stored.at, *operation, write);
+                    self.writes
+                        .insert(stored.at, seen.memory, *operation, write);
                 }
             }
             Event::Returned(operation)
@@ -76,7 +77,8 @@ impl Metric for Lag {
                 for place in 0..write.holders.len() {
                     self.add(place, Duration::ZERO);
                 }
-                self.writes.insert(operation.returned, operation.id, write);
+                self.writes
+                    .insert(operation.returned, seen.memory, operation.id, write);
             }
             _ => {}
         }

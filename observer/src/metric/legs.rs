@@ -31,7 +31,8 @@ impl Metric for Legs {
                 method,
                 ..
             } if LEGS.iter().any(|(_, leg)| *leg == method) => {
-                self.sent.insert(at, (operation, from, to, method), at);
+                self.sent
+                    .insert(at, seen.memory, (operation, from, to, method), at);
             }
             Event::Received {
                 at,

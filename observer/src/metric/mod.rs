@@ -64,6 +64,8 @@ pub(crate) trait Metric {
 pub(crate) struct Seen<'a> {
     pub(crate) event: &'a Event,
     pub(crate) phases: &'a Phases,
+    /// How long a metric remembers what may be asked for.
+    pub(crate) memory: Duration,
     /// Where an operation that returned had started, if it belongs to the load and the measured time.
     pub(crate) place: Option<Place>,
     /// Of an answered read of the load.

@@ -56,7 +56,7 @@ impl Metric for NeverWon {
                 let of_key = self.held.entry(stored.key.clone()).or_default();
                 let held = of_key.entry(stored.node).or_default();
                 for version in stored.versions.iter().filter(|id| !held.contains(id)) {
-                    self.won.insert(stored.at, *version, ());
+                    self.won.insert(stored.at, seen.memory, *version, ());
                     self.unheld.remove(version);
                 }
                 *held = SmallVec::from_slice(&stored.versions);

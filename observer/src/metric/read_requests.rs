@@ -28,7 +28,8 @@ impl Metric for ReadRequests {
         if let Some((read, _)) = seen.answered_read() {
             self.reads += 1;
             self.requests += self.sent.remove(&read.id).unwrap_or_default();
-            self.answered.insert(read.returned, read.id, ());
+            self.answered
+                .insert(read.returned, seen.memory, read.id, ());
         }
         if let Event::Sent {
             at,
@@ -41,7 +42,7 @@ impl Metric for ReadRequests {
                 self.requests += 1;
             } else {
                 let sent = 1 + self.sent.get(operation).copied().unwrap_or_default();
-                self.sent.insert(*at, *operation, sent);
+                self.sent.insert(*at, seen.memory, *operation, sent);
             }
         }
     }

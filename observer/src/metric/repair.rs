@@ -81,7 +81,7 @@ impl Metric for Repair {
                 if *method == Method::Repair
                     && let Some(path) = path(*method, *operation)
                 {
-                    self.sent.insert(*at, (*from, *to, *k), path);
+                    self.sent.insert(*at, seen.memory, (*from, *to, *k), path);
                 }
                 if self.is_healed && matches!(method, Method::Repair | Method::Handoff) {
                     self.since_heal.push(*at);

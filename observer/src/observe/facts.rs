@@ -14,6 +14,8 @@ pub struct RunFacts {
     pub backend: String,
     /// The seed: resampling draws from it too.
     pub seed: u64,
+    /// By how much the plan's times were stretched; less than 1 counts as 1.
+    pub time_scale: f64,
     /// How much was kept.
     pub detail: Detail,
     /// How the times of those who read other clocks were corrected.
