@@ -17,7 +17,7 @@ use tidemark_proto::message::Method;
 use tidemark_proto::upkeep::Chore;
 
 /// Tells the story of an operation; none if the run has no such operation. `events` gives the run's events in the order of
-/// their times, each time that it is asked.
+/// their times, each time that it is asked; by `time_scale` the plan's times were stretched.
 ///
 /// # Errors
 /// Those of `events`.

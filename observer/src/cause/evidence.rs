@@ -14,7 +14,7 @@ use tidemark_proto::upkeep::{Chore, Upkeep};
 
 /// The writes of a run with their messages, and what befell machines.
 ///
-/// It needs every event. A write that all who were sent it have had for a sixth of a run's [`memory`] is forgotten.
+/// It needs every event. A write that all who were sent it have had for ten seconds of the plan's time is forgotten.
 pub struct Evidence {
     memory: Duration,
     writes: Lookup<OperationId, Write>,
