@@ -1,8 +1,8 @@
 //! How many events a second the observer's service takes from several sources at once over loopback, each with a receipt.
 //!
 //! The events are what a run of `events = all` has of a replicated write: its beginning, its end, the messages between
-//! nodes with their fates, what the replicas hold then. The sources and the service share the machine, as in a run. The
-//! baseline writes the same events into the same tables, in one process and on one thread.
+//! nodes with their fates, what the replicas hold then. The service has one thread, and shares the machine with the sources, as
+//! in a run. The baseline writes the same events into the same tables, in one process and on one thread.
 //!
 //! `cargo bench -p tidemark-observer --bench ingest -- --events 1000000`
 
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidemark_observer::history::{Correction, FILES, Tables};
@@ -20,6 +21,7 @@ use tidemark_proto::event::{
 };
 use tidemark_proto::id::{NodeId, OperationId};
 use tidemark_proto::message::Method;
+use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
 
 #[expect(
@@ -38,17 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     direct.settle("", events.len() as u64)?;
     let baseline = rate(events.len(), begun.elapsed());
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let sink = Direct::create(&folder.path().join("streamed"))?;
+    let address = serve(Direct::create(&folder.path().join("streamed"))?)?;
+    let runtime = one_thread()?;
     let taken = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let service = tonic::transport::Server::builder()
-            .add_service(server(sink, BTreeMap::new()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        tokio::spawn(service);
         let share = events.len() / SOURCES;
         let begun = Instant::now();
         let sources = events.chunks(share).enumerate().map(|(number, events)| {
@@ -83,6 +77,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         streamed / baseline
     );
     Ok(())
+}
+
+/// Starts the service on one thread, as the observer's process has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service has a thread of its own, as it has a process"
+)]
+fn serve(sink: Direct) -> Result<SocketAddr, Box<dyn Error>> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = one_thread()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tonic::transport::Server::builder()
+                .add_service(server(sink, BTreeMap::new()))
+                .serve_with_incoming(TcpListenerStream::new(listener))
+                .await?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(())
+        })
+    });
+    Ok(address)
+}
+
+fn one_thread() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 /// The tables, and nothing else.
