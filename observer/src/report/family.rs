@@ -1,6 +1,6 @@
 //! The report of a plan that varies something, every cell of which was predicted or carried out by several back-ends.
 
-use super::overlay::{ERRORS, points};
+use super::overlay::{self, ERRORS, points};
 use super::parity;
 use super::table::table;
 use super::words::{count, milliseconds, none, number, percent};
@@ -197,8 +197,8 @@ fn cells(cell: &FamilyCell, row: &FamilyRow) -> [String; HEADS.len()] {
             milliseconds,
         ) + &bounds(row.visible_p999_ms_low, row.visible_p999_ms_high, 1.0),
         off(row.visible_error, row.visible_by_chance, points),
-        off(row.read_error, row.read_by_chance, percent),
-        off(row.write_error, row.write_by_chance, percent),
+        off(row.read_error, row.read_by_chance, overlay::error),
+        off(row.write_error, row.write_by_chance, overlay::error),
         count(row.pairs),
         count(row.reads),
         count(row.writes),
@@ -222,8 +222,8 @@ fn means(family: &Family) -> Vec<String> {
     let line = |means: &Means| {
         let parts = [
             said("t-visibility", &means.visible, points),
-            said("read latency", &means.reads, percent),
-            said("write latency", &means.writes, percent),
+            said("read latency", &means.reads, overlay::error),
+            said("write latency", &means.writes, overlay::error),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| format!("{}, mean errors: {}", means.source, parts.join(", ")))

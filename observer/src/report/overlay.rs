@@ -1,7 +1,7 @@
 //! The report of a plan that was predicted and carried out: one HTML page that needs nothing but itself.
 
 use super::table::table;
-use super::words::{count, milliseconds, none, number, percent};
+use super::words::{SPACE, count, milliseconds, none, number, percent};
 use super::{Manifest, document, figure, section};
 use crate::overlay::{Distance, Figure, Off, Overlay, READS_A_BIN, ROWS, Row, Source};
 use crate::plot;
@@ -158,13 +158,10 @@ fn rows(overlay: &Overlay) -> Vec<Vec<String>> {
             "error of t-visibility",
             (|distance| distance.visible, points),
         ),
-        (
-            "error of read latency",
-            (|distance| distance.reads, percent),
-        ),
+        ("error of read latency", (|distance| distance.reads, error)),
         (
             "error of write latency",
-            (|distance| distance.writes, percent),
+            (|distance| distance.writes, error),
         ),
     ];
     let distances = [(
@@ -222,11 +219,12 @@ fn beside(row: &Row, off: f64) -> String {
 
 /// A difference of shares.
 pub(super) fn points(difference: f64) -> String {
-    format!(
-        "{}{}points",
-        number(difference * 100.0),
-        super::words::SPACE
-    )
+    format!("{}{SPACE}points", number(difference * 100.0))
+}
+
+/// An error in per cent, in as many digits whatever it is.
+pub(super) fn error(error: f64) -> String {
+    format!("{}{SPACE}%", number(error * 100.0))
 }
 
 /// What errors are, and what chance makes of them.
