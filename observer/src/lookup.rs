@@ -4,6 +4,7 @@ use foldhash::fast::FixedState;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
+use tidemark_proto::span::Span;
 
 /// A map that is never iterated.
 pub(crate) type Lookup<K, V> = HashMap<K, V, FixedState>;
@@ -46,8 +47,8 @@ impl<K: Eq + Hash, V> Recent<K, V> {
 
 /// How long what may be asked for is remembered: a minute of the plan's time, in a run whose times were stretched.
 pub(crate) fn memory(time_scale: f64) -> Duration {
-    MINUTE.mul_f64(time_scale.max(1.0))
+    MINUTE.scaled(time_scale.max(1.0)).0
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Span = Span(Duration::from_secs(60));
 const LEAST_SWEEP: usize = 1 << 16;

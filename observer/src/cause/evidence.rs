@@ -413,7 +413,7 @@ impl Evidence {
         if self.writes.len() < self.sweep_at.max(LEAST_SWEEP) {
             return;
         }
-        let is_old = |at: Duration| at + self.memory / 6 < now;
+        let is_old = |at: Duration| at + self.memory / EVERYWHERE < now;
         self.writes.retain(|_, write| {
             let is_everywhere = write.legs.iter().all(|leg| leg.held.is_some_and(is_old));
             !(is_old(write.begun) && is_everywhere && write.hints.is_empty())
@@ -456,6 +456,8 @@ fn is_state(change: MachineChange) -> bool {
 
 /// The kind of the rule that cuts.
 const PARTITION: &str = "partition";
+/// What is everywhere is remembered for so small a part of a run's memory.
+const EVERYWHERE: u32 = 6;
 const LEAST_SWEEP: usize = 1 << 16;
 /// So many of the writes that a read misses are looked at.
 const LOOKED_AT: usize = 100;
